@@ -1,0 +1,1 @@
+"""Terrazzo: images and labels in, maps out."""

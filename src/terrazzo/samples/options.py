@@ -1,0 +1,69 @@
+"""[samples], [split], [draw] and [augment]: what a model learns from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from terrazzo.options import Options
+
+Side = Annotated[int, Field(ge=8, le=8192)]
+
+
+class SamplesOptions(Options):
+    size: Side | tuple[Side, Side] = Field(256, description="Window in pixels: one side, or [height, width].")
+    overlap: float = Field(0.0, ge=0, le=0.95, description="Share of the window that neighbours share.")
+    min_valid: float = Field(0.1, ge=0, le=1, description="Windows with a smaller share of valid, labelled pixels are left out.")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of a window in pixels."""
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+    @property
+    def overlap_px(self) -> int:
+        return int(self.overlap * min(self.shape))
+
+
+class SplitOptions(Options):
+    by: Literal["block", "scene", "sequence", "kfold", "random", "given", "none"] = Field(
+        "block",
+        description="block: by ground; scene: whole images at random; sequence: the last images in natural name order; kfold: every "
+        "n-th image; random: groups of overlapping windows; given: only the lists below; none: validation is training.",
+    )
+    validation: float = Field(0.2, ge=0, lt=1, description="Share of the kept windows (scene, sequence: of the images) for validation.")
+    test: float = Field(0.0, ge=0, lt=1, description="Share kept for the last, honest figure.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of the draw.")
+    block_px: int | None = Field(None, ge=8, description="Side of a block in pixels; default: the largest that leaves ten blocks, at least a window.")
+    folds: int = Field(5, ge=2, description="kfold: number of folds; scene i in natural name order is in fold i mod folds.")
+    fold: int = Field(0, ge=0, description="kfold: the fold that is the test part, from 0.")
+    train_scenes: list[str] = Field(default_factory=list, description="Names or patterns of scenes that are for training, such as 'train/*'.")
+    validation_scenes: list[str] = Field(default_factory=list, description="Names or patterns of scenes that are for validation, such as 'val/*'.")
+    test_scenes: list[str] = Field(default_factory=list, description="Names or patterns of scenes that are for the test.")
+    allow_leak: bool = Field(False, description="Train although training and held-out parts share ground or files; the run records it.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "SplitOptions":
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on; their sum must stay below 1")
+        if self.fold >= self.folds:
+            raise ValueError(f"fold is {self.fold}; it must be smaller than folds ({self.folds})")
+        return self
+
+
+class DrawOptions(Options):
+    per_epoch: int | None = Field(None, ge=1, description="Samples an epoch; default: every training sample once.")
+    jitter: bool = Field(True, description="Move each training window at random inside the image, up to half its size, without leaving training ground.")
+
+
+class AugmentOptions(Options):
+    hflip: bool = Field(True, description="Mirror left and right, every second time.")
+    vflip: bool = Field(True, description="Mirror top and bottom, every second time.")
+    quarter_turns: bool = Field(True, description="Turn by 0, 90, 180 or 270 degrees (square windows only).")
+    rotate_deg: float = Field(0.0, ge=0, le=180, description="Turn by up to this many degrees either way.")
+    zoom: float = Field(0.0, ge=0, lt=1, description="Enlarge or shrink by up to this share.")
+    shift: float = Field(0.0, ge=0, lt=1, description="Shift by up to this share of the window.")
+    shear_deg: float = Field(0.0, ge=0, le=60, description="Shear by up to this many degrees.")
+    brightness: float = Field(0.0, ge=0, le=5, description="Add up to this many standard deviations to all bands.")
+    contrast: float = Field(0.0, ge=0, lt=1, description="Stretch or squeeze values around the mean by up to this share.")
+    noise: float = Field(0.0, ge=0, le=5, description="Add Gaussian noise of up to this many standard deviations.")
+    fill: Literal["reflect", "ignore"] = Field("reflect", description="Pixels from outside the window: mirrored, or left out of the loss.")
