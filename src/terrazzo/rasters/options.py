@@ -1,7 +1,7 @@
 """[data]: where images and labels are, and how their pixels are to be read."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,14 +9,17 @@ from terrazzo.options import Options
 
 ScalingMethod = Literal["standard", "robust", "asinh", "range", "none"]
 
+NodataValue = Annotated[float, Field(allow_inf_nan=True)]
+"""NaN is never data, so as a nodata value it says "none for this band", which TOML has no other word for."""
+
 
 class DataOptions(Options):
     root: Path | None = Field(None, description="Folder that images and labels are relative to; default: the recipe's folder.")
     images: str | None = Field(None, description="Images: a file, a folder, or a pattern such as 'images/*.tif'.")
     labels: str | None = Field(None, description="Class masks: a file, a folder, or a pattern such as '*/labels/*.png'.")
     pair_suffix: str = Field("", description="What a mask's stem has after its image's stem, such as '_train_mask'.")
-    nodata: float | list[float | None] | None = Field(
-        None, description="Value of pixels without data where the file does not say; one for all bands or one a band."
+    nodata: NodataValue | list[NodataValue | None] | None = Field(
+        None, description="Value of pixels without data where the file does not say; one for all bands or one a band (nan: none)."
     )
     invalid: Literal["all", "any"] = Field(
         "all", description="A pixel is invalid when 'all' its bands are nodata, or when 'any' is. Single nodata bands get the band's mean."

@@ -1,0 +1,179 @@
+"""The table of verbs: what each is called, takes and reads. Command line, help and reference page are made from it.
+
+A verb's function is named as a string and imported when the verb runs, so that `terrazzo --help` is instant.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+ALL_TABLES = ("data", "legend", "samples", "split", "draw", "augment", "model", "training", "prediction", "simulation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Argument:
+    """What a verb takes by position."""
+
+    name: str
+    """The parameter of the verb's function."""
+    help: str
+    many: bool = False
+    """One or more; the function gets a list."""
+    kind: type[Path] | type[str] = Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra:
+    """An option of a verb that no recipe holds."""
+
+    name: str
+    """The parameter of the verb's function; the flag has hyphens for its underscores."""
+    help: str
+    kind: Literal["path", "switch"]
+    default: str | None = None
+    """Of a path; without one, the function gets None. A switch is off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """One command, which is one function of the package and one page of the guide."""
+
+    name: str
+    function: str
+    """module:function, called with the arguments and extras by name, and `context`."""
+    summary: str
+    """One line, for the list of verbs."""
+    help: str
+    """What it does, reads and writes, in a few sentences."""
+    arguments: tuple[Argument, ...] = ()
+    extras: tuple[Extra, ...] = ()
+    tables: tuple[str, ...] = ()
+    """The tables of the recipe that it reads: --set takes their options."""
+    flags: tuple[str, ...] = ()
+    """Those tables whose options are also flags."""
+
+    @property
+    def recipe_argument(self) -> str | None:
+        """The argument that is a recipe file, which the verb's context is read from."""
+        return next((argument.name for argument in self.arguments if argument.name == "recipe"), None)
+
+    def load(self) -> Callable[..., object]:
+        """Import and return the function."""
+        module, _, name = self.function.partition(":")
+        return cast("Callable[..., object]", getattr(importlib.import_module(module), name))
+
+
+INSPECT = Verb(
+    name="inspect",
+    function="terrazzo.workflows.inspect:inspect",
+    summary="Facts and problems of rasters, masks, samples tables, recipes and models.",
+    help="Shows what the given files are and what is wrong with them. A folder stands for the images in it. Every pixel of a "
+    "raster is read up to 256 MB of pixels a file, beyond that a sample, which the output says. Ends with 0, or with 3 and "
+    "the name of each bad file on stderr.",
+    arguments=(Argument(name="paths", many=True, help="Files or folders: images, masks, samples tables, recipes, models, runs."),),
+    tables=("data",),
+)
+
+SIMULATE = Verb(
+    name="simulate",
+    function="terrazzo.workflows.simulate:simulate",
+    summary="Simulate images with exact labels, and a recipe to learn them.",
+    help="Writes OUT/images, OUT/labels and OUT/recipe.toml. The world 'ccd' is frames of a CCD detector, with glow, hot pixels "
+    "and particle tracks.",
+    arguments=(
+        Argument(name="world", kind=str, help="What to simulate: ccd."),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    tables=("simulation",),
+    flags=("simulation",),
+)
+
+INDEX = Verb(
+    name="index",
+    function="terrazzo.workflows.index:index",
+    summary="List the windows to learn from in a samples table.",
+    help="Pairs images with class masks, covers them with windows and writes a GeoParquet table with a row a window: where it "
+    "is, how much of it is valid, what classes and how many objects it holds. The table opens in a GIS.",
+    arguments=(
+        Argument(name="images", kind=str, help="Images: a file, a folder, or a quoted pattern such as 'images/*.tif'."),
+        Argument(name="labels", kind=str, help="Class masks: a file, a folder, or a quoted pattern."),
+        Argument(name="out", help="The samples table to write, such as samples.parquet."),
+    ),
+    tables=("data", "legend", "samples"),
+    flags=("samples",),
+)
+
+SPLIT = Verb(
+    name="split",
+    function="terrazzo.workflows.split:split",
+    summary="Split a samples table into training, validation and test.",
+    help="Writes the column 'split' into the table: train, validation or test, or empty for windows dropped at a border. Refuses"
+    " a split whose parts share ground or files.",
+    arguments=(Argument(name="samples", help="A samples table, as index writes it."),),
+    tables=("split",),
+    flags=("split",),
+)
+
+TRAIN = Verb(
+    name="train",
+    function="terrazzo.workflows.train:train",
+    summary="Train a model by a recipe: index, split, fit, evaluate, report.",
+    help="Leaves a run: a folder with the resolved recipe, the samples, the figures of each epoch, checkpoints, the model, its "
+    "evaluation on held-out images and a report. Stopped anywhere, it goes on with --resume and ends with the same weights.",
+    arguments=(Argument(name="recipe", help="The recipe, a TOML file; paths in it are relative to it."),),
+    extras=(
+        Extra(name="out", kind="path", help="Folder of the run; default: runs/NAME, NAME being the recipe's without its suffix."),
+        Extra(name="resume", kind="switch", help="Go on where an unfinished run in the folder stopped; without a checkpoint, start anew."),
+    ),
+    tables=ALL_TABLES,
+)
+
+PREDICT = Verb(
+    name="predict",
+    function="terrazzo.workflows.predict:predict",
+    summary="Map images of any size with a trained model.",
+    help="Writes OUT/STEM_predseg.tif for each image, on its own grid, with the legend's colours; .png where the image is no "
+    "GeoTIFF and has no map coordinates. Options not given are those the model was trained with.",
+    arguments=(
+        Argument(name="model", help="A model folder, or the run it is in."),
+        Argument(name="inputs", many=True, help="Images, or folders of images."),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    tables=("prediction",),
+    flags=("prediction",),
+)
+
+EVALUATE = Verb(
+    name="evaluate",
+    function="terrazzo.workflows.evaluate:evaluate",
+    summary="Compare maps with labels: scores of each class, and a report.",
+    help="Writes OUT/evaluation.json and OUT/report.html. Maps and labels are paired by stem; in a folder that holds _predseg "
+    "files only those are taken. The legend is the one that the maps carry.",
+    arguments=(
+        Argument(name="predictions", help="Predicted class maps: a file or a folder."),
+        Argument(name="labels", help="Class masks: a file or a folder."),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    tables=("data", "legend"),
+)
+
+DEMO = Verb(
+    name="demo",
+    function="terrazzo.workflows.demo:demo",
+    summary="Simulate, train, predict, evaluate and report, in about two minutes.",
+    help="Simulates CCD frames with exact labels, trains a small U-Net on some of them, maps the others, and compares the maps "
+    "with the labels and with the best rule of thresholds.",
+    extras=(Extra(name="out", kind="path", default="demo-out", help="Folder to write to."),),
+    tables=ALL_TABLES,
+)
+
+DOCTOR = Verb(
+    name="doctor",
+    function="terrazzo.app.doctor:doctor",
+    summary="Versions, devices and speed of this machine, and what is missing.",
+    help="Shows what a report of a fault should hold. Takes a few seconds, for it measures the speed of the processor.",
+)
+
+VERBS = (INSPECT, SIMULATE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)
