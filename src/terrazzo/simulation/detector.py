@@ -44,7 +44,7 @@ def transfer(charge_e: NDArray[np.int64], loss: float, rng: np.random.Generator)
 def transfer_mean(mean_e: NDArray[np.float64], loss: float) -> NDArray[np.float64]:
     """The same for the mean of a Poisson signal: Poisson counts split binomially are Poisson counts again."""
     probability = delays(len(mean_e), loss)
-    arrived = mean_e * probability[0][:, None]
+    arrived: NDArray[np.float64] = mean_e * probability[0][:, None]
     for delay in range(1, min(DELAYS, len(mean_e))):
         arrived[delay:] += (mean_e * probability[delay][:, None])[:-delay]
     return arrived
@@ -53,7 +53,8 @@ def transfer_mean(mean_e: NDArray[np.float64], loss: float) -> NDArray[np.float6
 def bin_sum(charge_e: NDArray[np.int64], rows: int, columns: int) -> NDArray[np.int64]:
     """Add up blocks of rows x columns pixels; the sides must be multiples of them."""
     height, width = charge_e.shape
-    return charge_e.reshape(height // rows, rows, width // columns, columns).sum(axis=(1, 3))
+    binned: NDArray[np.int64] = charge_e.reshape(height // rows, rows, width // columns, columns).sum(axis=(1, 3))
+    return binned
 
 
 def read_noise_sd(noise_e: float, samples: int) -> float:

@@ -2,14 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.rasters.window import Shape
-
-Kind = Literal["muon", "electron", "alpha"]
 
 STEP_PX = 0.25
 """Distance of two deposits along a track."""
@@ -68,11 +65,16 @@ def _muon(model: TrackModel, start: tuple[float, float], rng: np.random.Generato
     steps = _steps(model.muon_length_px, rng)
     oblique = model.muon_oblique_rad
     angle = rng.integers(4) * math.pi / 2 + rng.uniform(oblique, math.pi / 2 - oblique)
-    along = np.arange(steps) * STEP_PX
+    along = np.arange(steps, dtype=np.float64) * STEP_PX
     moyal = -np.log(np.square(rng.standard_normal(steps)) + 1e-12)
     charge = _log_uniform(model.muon_charge_e, rng) * STEP_PX * np.clip(1 + 0.2 * moyal, 0.3, 6)
-    depth = np.linspace(*rng.permutation(model.diffusion_px), steps)
-    return Deposits(x=start[0] + along * math.cos(angle), y=start[1] + along * math.sin(angle), charge_e=charge, diffusion_px=depth)
+    front, back = rng.permutation(model.diffusion_px).tolist()
+    return Deposits(
+        x=start[0] + along * math.cos(angle),
+        y=start[1] + along * math.sin(angle),
+        charge_e=charge,
+        diffusion_px=np.linspace(front, back, steps),
+    )
 
 
 def _electron(model: TrackModel, start: tuple[float, float], rng: np.random.Generator) -> Deposits:
@@ -116,7 +118,9 @@ def deposit(deposits: Deposits, charge_e: NDArray[np.int64], rng: np.random.Gene
     across = _spread(deposits.x - left, deposits.diffusion_px, span)
     down = _spread(deposits.y - top, deposits.diffusion_px, span)
     share = (down[:, :, None] * across[:, None, :]) * deposits.charge_e[:, None, None]
-    pixel = ((top - row_off)[:, None, None] + np.arange(span)[:, None]) * block_shape[1] + ((left - col_off)[:, None, None] + np.arange(span))
+    pixel = ((top - row_off)[:, None, None] + np.arange(span)[:, None]) * block_shape[1] + (
+        (left - col_off)[:, None, None] + np.arange(span)
+    )
     expected = np.bincount(pixel.ravel(), share.ravel(), block_shape[0] * block_shape[1]).reshape(block_shape)
     rows = slice(max(0, -row_off), min(block_shape[0], height - row_off))
     columns = slice(max(0, -col_off), min(block_shape[1], width - col_off))
