@@ -1,0 +1,174 @@
+"""The legend: which values of a mask stand for which class, their names and colours."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.errors import LabelError
+from terrazzo.labels.colors import Color, hex_color, parse_color
+from terrazzo.labels.sentences import counted, listed, number
+
+IGNORE = 255
+"""Index of pixels that are left out, and their value in maps."""
+LARGEST_VALUE = 254
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegendClass:
+    """One class of a legend."""
+
+    value: int
+    """Value in masks (after remap) and in maps, 0 to 254."""
+    name: str
+    color: Color
+    """Red, green, blue, 0 to 255."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Legend:
+    """The classes of a data set in their order, and how raw mask values become them."""
+
+    classes: tuple[LegendClass, ...]
+    remap: Mapping[int, int] = field(default_factory=dict)
+    """Raw mask value to class value, all at once; 255 leaves the pixel out."""
+    threshold: float | None = None
+    """Two classes of grey masks: raw values above it are the second class, the others the first."""
+    ignore: int | None = IGNORE
+    """Raw mask value that is left out; None: there is no such value."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self.classes)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        return tuple(entry.value for entry in self.classes)
+
+    @property
+    def colors(self) -> tuple[Color, ...]:
+        return tuple(entry.color for entry in self.classes)
+
+    def index(self, raw: float) -> int | None:
+        """The class index of one raw mask value, 255 if it is left out, None if it is outside the legend."""
+        if np.isnan(raw) or (self.ignore is not None and raw == self.ignore):
+            return IGNORE
+        if self.threshold is not None:
+            return int(raw > self.threshold)
+        value = self.remap.get(int(raw), raw) if float(raw).is_integer() else raw
+        if value == IGNORE and value != raw:
+            return IGNORE
+        return self._positions.get(value)
+
+    def encode(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+        """Class indices of raw mask values, in the legend's order, 255 where left out.
+
+        raw: (height, width) of any integer, boolean or float type. valid: same shape; pixels that are False are left out unseen.
+        Raises LabelError naming values and counts that are outside the legend.
+        """
+        if raw.dtype == np.bool_:
+            raw = raw.view(np.uint8)
+        if raw.dtype == np.uint8:
+            return self._encode_bytes(raw, valid)
+        if self.threshold is not None:
+            return self._encode_grey(raw, valid)
+        if raw.dtype.kind in "iu" and raw.size and raw.min() >= 0 and raw.max() <= np.iinfo(np.uint8).max:
+            return self._encode_bytes(raw.astype(np.uint8), valid)
+        return self._encode_any(raw, valid)
+
+    def decode(self, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Class values of class indices; 255 stays 255. Indices and values are (height, width)."""
+        return self._value_table[indices]
+
+    def plain(self) -> "Legend":
+        """The same classes for masks that already hold class values, such as our own maps: no remap, no threshold, 255 left out."""
+        return replace(self, remap={}, threshold=None, ignore=IGNORE)
+
+    def to_json(self) -> str:
+        """The legend as one line of JSON; `from_json` gives it back."""
+        classes = [{"value": entry.value, "name": entry.name, "color": hex_color(entry.color)} for entry in self.classes]
+        remap = {str(raw): value for raw, value in self.remap.items()}
+        return json.dumps({"classes": classes, "remap": remap, "threshold": self.threshold, "ignore": self.ignore}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Legend":
+        """Read what `to_json` wrote.
+
+        Raises LabelError if the text is not such a legend.
+        """
+        try:
+            read = json.loads(text)
+            classes = tuple(
+                LegendClass(value=int(entry["value"]), name=str(entry["name"]), color=parse_color(entry["color"]))
+                for entry in read["classes"]
+            )
+            remap = {int(raw): int(value) for raw, value in read.get("remap", {}).items()}
+            threshold, ignore = read.get("threshold"), read.get("ignore", IGNORE)
+            legend = cls(
+                classes=classes,
+                remap=remap,
+                threshold=None if threshold is None else float(threshold),
+                ignore=None if ignore is None else int(ignore),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LabelError(f"The text is not a legend of Terrazzo: {text[:60]!r}.") from error
+        if not classes or len(set(legend.values)) < len(classes) or not all(0 <= value <= LARGEST_VALUE for value in legend.values):
+            raise LabelError(f"A legend needs classes of different values from 0 to {LARGEST_VALUE}; this one has {list(legend.values)}.")
+        return legend
+
+    @cached_property
+    def _positions(self) -> dict[float, int]:
+        return {entry.value: position for position, entry in enumerate(self.classes)}
+
+    @cached_property
+    def _byte_table(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Index of every byte value, and whether the legend knows it."""
+        found = [self.index(raw) for raw in range(256)]
+        return np.array([IGNORE if index is None else index for index in found], np.uint8), np.array([index is not None for index in found])
+
+    @cached_property
+    def _value_table(self) -> NDArray[np.uint8]:
+        table = np.full(256, IGNORE, np.uint8)
+        table[: len(self.classes)] = self.values
+        return table
+
+    def _encode_bytes(self, raw: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        table, known = self._byte_table
+        indices = table[raw]
+        if valid is not None:
+            indices[~valid] = IGNORE
+        if not known.all():
+            counts = np.bincount((raw if valid is None else raw[valid]).ravel(), minlength=256)
+            if counts[~known].any():
+                self._refuse({float(value): int(counts[value]) for value in np.flatnonzero(~known) if counts[value]})
+        return indices
+
+    def _encode_grey(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        """A threshold needs no table, and any number of grey values is fine."""
+        indices = (raw > self.threshold).astype(np.uint8)
+        out = np.isnan(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, np.bool_)
+        if self.ignore is not None:
+            out |= raw == self.ignore
+        if valid is not None:
+            out |= ~valid
+        indices[out] = IGNORE
+        return indices
+
+    def _encode_any(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        use = np.ones(raw.shape, np.bool_) if valid is None else valid
+        values, inverse, counts = np.unique(raw[use], return_inverse=True, return_counts=True)
+        found = [self.index(value) for value in values.tolist()]
+        outside = {float(value): int(count) for value, count, index in zip(values, counts, found, strict=True) if index is None}
+        if outside:
+            self._refuse(outside)
+        indices = np.full(raw.shape, IGNORE, np.uint8)
+        indices[use] = np.array(found, np.uint8)[inverse.reshape(-1)]
+        return indices
+
+    def _refuse(self, outside: Mapping[float, int]) -> None:
+        shown = listed(f"{number(value)} ({counted(count, 'pixel')})" for value, count in sorted(outside.items()))
+        raise LabelError(f"Mask values outside the legend: {shown}; the legend has {listed(map(str, self.values), 12)}.")
