@@ -24,8 +24,9 @@ class DataOptions(Options):
     invalid: Literal["all", "any"] = Field(
         "all", description="A pixel is invalid when 'all' its bands are nodata, or when 'any' is. Single nodata bands get the band's mean."
     )
-    bands: list[int] | None = Field(None, min_length=1, description="Bands to use, from 1, in the order the network sees them; default: all.")
+    bands: list[int] | None = Field(None, min_length=1, description="Bands to use, from 1, in the network's order; default: all.")
     hdu: int | None = Field(None, ge=0, description="FITS: which HDU holds the image, from 0.")
+    picture_mpx: int = Field(512, ge=1, description="PNG and JPEG are decoded whole; larger ones, in megapixels, are refused.")
     axes: Literal["auto", "bands_first", "bands_last"] = Field("auto", description="NPY: where the bands are; auto is bands first.")
     scaling: ScalingMethod | list[ScalingMethod] = Field(
         "standard",

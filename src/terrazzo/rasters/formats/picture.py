@@ -1,0 +1,199 @@
+"""PNG and JPEG. They are decoded whole; windows of one image share the decoded pixels."""
+
+import struct
+import threading
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from terrazzo.errors import RasterError
+from terrazzo.rasters.formats.decoded import DECODED
+from terrazzo.rasters.formats.handles import ticket
+from terrazzo.rasters.formats.source import Block, Color, Facts
+from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.window import Window
+
+FAILURES = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, struct.error, zlib.error, cv2.error)
+"""What Pillow and OpenCV raise on broken files."""
+
+# a photo without readable EXIF data is taken as it is
+warnings.filterwarnings("ignore", message="Corrupt EXIF data", module=r"PIL\.TiffImagePlugin")
+
+_EXIF_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
+"""EXIF orientations that swap height and width."""
+
+
+class Picture:
+    """An opened PNG or JPEG."""
+
+    def __init__(self, path: Path, name: str, limit_mpx: int) -> None:
+        self._path = path
+        self._name = name
+        self._ticket = ticket()
+        self._decoding = threading.Lock()
+        try:
+            with _open(path, name) as image:
+                self.facts = _facts(image, name)
+        except FAILURES as error:
+            raise _unreadable(path, error) from error
+        height, width = self.facts.grid.shape
+        if height * width > limit_mpx * 10**6:
+            raise RasterError(
+                f"{path} is {height} x {width} pixels; a {name} of more than {limit_mpx} megapixels is not decoded. "
+                "Raise data.picture_mpx, or convert it to a tiled GeoTIFF."
+            )
+
+    def read(self, window: Window, bands: tuple[int, ...]) -> Block:
+        image = self._image(window)
+        rows, columns = window.slices
+        masks = image.mask is not None and self.facts.alpha not in bands
+        mask = image.mask[rows, columns] if image.mask is not None and masks else None
+        if bands == tuple(range(1, len(image.values) + 1)):
+            return Block(values=image.values[:, rows, columns], mask=mask)
+        return Block(values=image.values[[band - 1 for band in bands], rows, columns], mask=mask)
+
+    def _image(self, window: Window) -> Block:
+        # a whole image is asked for once; only windows are likely to be followed by more
+        if window.shape == self.facts.grid.shape:
+            return DECODED.peek(self._ticket) or self._decode()
+        with self._decoding:
+            return DECODED.get(self._ticket, self._decode)
+
+    def _decode(self) -> Block:
+        try:
+            with _open(self._path, self._name) as image:
+                return _block(self._path, image, self._name)
+        except FAILURES as error:
+            raise _unreadable(self._path, error) from error
+
+    def close(self) -> None:
+        DECODED.drop(self._ticket)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """How the samples of an image become bands."""
+
+    count: int
+    dtype: type[np.generic] = np.uint8
+    alpha: int | None = None
+    divisor: int = 1
+    """Pillow stretches grey of 2 and 4 bits to 255; divided by this, values are the stored ones."""
+
+
+_LAYOUTS = {
+    "1": _Layout(count=1),
+    "P": _Layout(count=1),
+    "L": _Layout(count=1),
+    "L;2": _Layout(count=1, divisor=85),
+    "L;4": _Layout(count=1, divisor=17),
+    "I;16": _Layout(count=1, dtype=np.uint16),
+    "LA": _Layout(count=2, alpha=2),
+    "RGB": _Layout(count=3),
+    "CMYK": _Layout(count=3),
+    "RGBA": _Layout(count=4, alpha=4),
+    "LA;16B": _Layout(count=2, dtype=np.uint16, alpha=2),
+    "RGB;16B": _Layout(count=3, dtype=np.uint16),
+    "RGBA;16B": _Layout(count=4, dtype=np.uint16, alpha=4),
+}
+
+
+def _open(path: Path, name: str) -> ImageFile:
+    # not Image.open: it tries other formats too, and warns by a pixel limit that is not ours
+    return PngImageFile(path) if name == "PNG" else JpegImageFile(path)
+
+
+def _stored(image: ImageFile) -> str:
+    """The key of the layout: the stored samples where they differ from Pillow's mode."""
+    stored = image.tile[0].args if image.tile else ""
+    return stored if isinstance(stored, str) and stored in _LAYOUTS else image.mode
+
+
+def _facts(image: ImageFile, name: str) -> Facts:
+    if _stored(image) not in _LAYOUTS:
+        raise ValueError(f"its pixels are of the unknown kind {image.mode}")
+    layout = _LAYOUTS[_stored(image)]
+    width, height = image.size
+    if name == "JPEG" and _orientation(image) in _TURNED:
+        width, height = height, width
+    transparent = image.info.get("transparency") if layout.count == 1 and image.mode != "P" else None
+    return Facts(
+        format=name,
+        count=layout.count,
+        dtype=np.dtype(layout.dtype),
+        grid=Grid(shape=(height, width)),
+        nodata=(float(transparent) if isinstance(transparent, int) else None,) * layout.count,
+        band_names=(None,) * layout.count,
+        alpha=layout.alpha,
+        tags={str(key): str(text) for key, text in image.info.items() if isinstance(text, str)},
+        palette=_palette(image),
+    )
+
+
+def _palette(image: ImageFile) -> dict[int, Color] | None:
+    if image.mode != "P" or image.palette is None:
+        return None
+    levels = bytes(image.palette.palette)
+    return {index // 3: (levels[index], levels[index + 1], levels[index + 2]) for index in range(0, len(levels) - 2, 3)}
+
+
+def _orientation(image: ImageFile) -> int:
+    return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+
+
+def _block(path: Path, image: ImageFile, name: str) -> Block:
+    """Decode an image whole: every band of it, and what its alpha or transparent colour masks."""
+    layout = _LAYOUTS[_stored(image)]
+    deep = layout.dtype is np.uint16 and layout.count > 1
+    values = _deep(path, layout.count) if deep else _planes(_upright(image, name))
+    if layout.divisor > 1:
+        values = values // np.uint8(layout.divisor)
+    if layout.alpha is not None:
+        return Block(values=values, mask=values[layout.alpha - 1] != 0)
+    transparent = image.info.get("transparency")
+    if layout.count == 3 and isinstance(transparent, tuple):
+        # one colour is transparent: a pixel that has it in all bands, not a band that has its share of it
+        return Block(values=values, mask=(values != np.array(transparent, values.dtype)[:, None, None]).any(0))
+    return Block(values=values)
+
+
+def _upright(image: ImageFile, name: str) -> Image.Image:
+    shown: Image.Image = image if image.mode != "CMYK" else image.convert("RGB")
+    if name == "JPEG" and _orientation(image) != 1:
+        return ImageOps.exif_transpose(shown)
+    return shown
+
+
+def _planes(image: Image.Image) -> NDArray[Any]:
+    """(height, width) or (height, width, bands) to (bands, height, width), bool to 0 and 1."""
+    samples = np.asarray(image)
+    if samples.dtype == np.bool_:
+        samples = samples.view(np.uint8)
+    return samples[None] if samples.ndim == 2 else np.ascontiguousarray(np.moveaxis(samples, 2, 0))
+
+
+def _deep(path: Path, count: int) -> NDArray[Any]:
+    """Decode a PNG of 16-bit colours, (bands, height, width), which Pillow would cut down to 8 bits."""
+    with PngImageFile(path) as image:
+        image.verify()  # OpenCV reads truncated files without a word
+    samples = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if samples is None or samples.dtype != np.uint16 or samples.ndim != 3:
+        raise ValueError("its 16-bit samples cannot be decoded")
+    # OpenCV gives blue, green, red, alpha, and grey with alpha as four bands
+    order = {2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[count]
+    return np.ascontiguousarray(np.moveaxis(samples, 2, 0)[order])
+
+
+def _unreadable(path: Path, error: Exception) -> RasterError:
+    return RasterError(f"{path} is broken ({' '.join(str(error).split())}). Copy it again or leave it out.")
