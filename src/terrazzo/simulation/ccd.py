@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from terrazzo.errors import ConflictError
+from terrazzo.labels.colors import default_colors
 from terrazzo.progress import Progress
+from terrazzo.rasters.write import check_writable, write_bytes, write_text
 from terrazzo.simulation.detector import read_noise_sd
 from terrazzo.simulation.frame import CLASSES, CLUSTER_SIGMAS, Frame, FrameModel, simulate_frame
 from terrazzo.simulation.options import SimulationOptions
 
-__all__ = ["CLASSES", "COLORS", "Frame", "FrameModel", "simulate_ccd", "simulate_frame"]
+__all__ = ["CLASSES", "Frame", "FrameModel", "simulate_ccd", "simulate_frame"]
 
-COLORS = ((38, 38, 46), (86, 148, 232), (232, 93, 71), (244, 196, 48))
-"""Palette of the labels: background, glow, hot pixels, clusters."""
-
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def simulate_ccd(out: Path, options: SimulationOptions, progress: Progress) -> list[Path]:
@@ -30,10 +29,12 @@ def simulate_ccd(out: Path, options: SimulationOptions, progress: Progress) -> l
     The same options write the same bytes; files that are there already, and a recipe, are left alone, so a broken-off
     simulation goes on where it stopped.
 
-    Raises ConflictError, before anything is written, if `out` holds frames of another simulation.
+    Raises ConflictError, before anything is written, if `out` holds frames of another simulation, and EnvironmentFault if it
+    cannot be written.
     """
     names = [f"ccd_{index:04d}" for index in range(options.count)]
     _check_empty_or_same(out, names, options)
+    check_writable(out)
     images = []
     with progress.task("simulate", options.count, "frames") as advance:
         for index, name in enumerate(names):
@@ -46,7 +47,7 @@ def simulate_ccd(out: Path, options: SimulationOptions, progress: Progress) -> l
             advance(1)
     recipe = out / "recipe.toml"
     if recipe.exists():
-        _log.info("%s is there already and was kept", recipe)
+        logger.info("%s is there already and was kept", recipe)
     else:
         write_text(recipe, recipe_text())
     return images
@@ -88,7 +89,7 @@ def fits_bytes(frame: Frame, options: SimulationOptions, index: int) -> bytes:
 def label_bytes(labels: NDArray[np.uint8]) -> bytes:
     """Labels (height, width) as a palette PNG whose index is the class."""
     picture = Image.fromarray(labels, mode="P")
-    picture.putpalette([part for color in COLORS for part in color])
+    picture.putpalette([part for color in default_colors(len(CLASSES)) for part in color])
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return buffer.getvalue()
@@ -109,12 +110,3 @@ def _check_empty_or_same(out: Path, names: list[str], options: SimulationOptions
             if image.read_bytes() != fits_bytes(simulate_frame(options, index), options, index):
                 raise ConflictError(f"{image} was simulated with other options. Choose an empty folder, or the options of its header.")
             return
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
