@@ -1,0 +1,159 @@
+"""Scores from confusion counts, as `evaluation.json` keeps them.
+
+Scores come from the counts of all pixels, never from means over batches or images. Where a score is 0 / 0:
+
+    a class that neither truth nor prediction holds    no scores (null), and left out of all means
+    a class that only one of them holds                0: a class that is never found must not raise a mean
+    no pixels at all                                   all null
+    mcc where the truth holds only one class           null: there is nothing to correlate with
+
+On all other counts the scores are those of scikit-learn with `zero_division=0`.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.errors import UsageError
+from terrazzo.evaluation.confusion import Confusion
+
+Score = float | None
+"""0 to 1 (mcc: -1 to 1), or None where it is undefined."""
+
+
+class Means(TypedDict):
+    """Means of the scores over the classes that have them."""
+
+    precision: Score
+    recall: Score
+    f1: Score
+    f2: Score
+    iou: Score
+
+
+class ClassScores(Means):
+    """The scores of one class; support: its pixels in the truth."""
+
+    value: int
+    name: str
+    support: int
+
+
+class PixelScores(TypedDict):
+    """The object `pixels` of `evaluation.json`.
+
+    macro: plain means over the classes; weighted: means weighted by support. mean_iou and mean_dice are macro's iou and f1,
+    frequency_weighted_iou is weighted's iou. unpredicted: labelled pixels that the prediction leaves out; in no score.
+    """
+
+    accuracy: Score
+    mean_iou: Score
+    mean_dice: Score
+    frequency_weighted_iou: Score
+    mcc: Score
+    confusion: list[list[int]]
+    unpredicted: int
+    classes: list[ClassScores]
+    macro: Means
+    weighted: Means
+
+
+def pixel_scores(confusion: Confusion, values: Sequence[int], names: Sequence[str]) -> PixelScores:
+    """Score a map from its confusion counts.
+
+    values, names: the legend's, one for each class. The result holds plain numbers, lists and None only: ready for JSON.
+    Raises UsageError if there are not as many values and names as classes.
+    """
+    if not len(values) == len(names) == confusion.classes:
+        raise UsageError(f"There are {len(values)} values and {len(names)} names for {confusion.classes} classes; each class needs both.")
+    support = confusion.counts.sum(axis=1)
+    table = _tables(confusion.counts)
+    macro, weighted = _means(table, np.ones(len(support))), _means(table, support.astype(np.float64))
+    return PixelScores(
+        accuracy=_quotient(int(np.trace(confusion.counts)), confusion.pixels),
+        mean_iou=macro["iou"],
+        mean_dice=macro["f1"],
+        frequency_weighted_iou=weighted["iou"],
+        mcc=matthews(confusion.counts),
+        confusion=confusion.counts.tolist(),
+        unpredicted=int(confusion.unpredicted.sum()),
+        classes=[
+            ClassScores(value=int(value), name=name, support=int(support[index]), **_at(table, index))
+            for index, (value, name) in enumerate(zip(values, names, strict=True))
+        ],
+        macro=macro,
+        weighted=weighted,
+    )
+
+
+def f_score(hits: NDArray[np.int64], false: NDArray[np.int64], missed: NDArray[np.int64], beta: float = 1.0) -> NDArray[np.float64]:
+    """The F-beta score from true positives, false positives and false negatives; NaN where all three are 0.
+
+    beta: how many times as much recall counts as precision; 2 gives the F2 score (5 TP / (5 TP + 4 FN + FP)).
+    """
+    gain = (1 + beta**2) * hits
+    return _ratio(gain, gain + beta**2 * missed + false)
+
+
+def matthews(counts: NDArray[np.int64]) -> Score:
+    """The correlation of truth and prediction, -1 to 1, for any number of classes.
+
+    0 where the prediction holds only one class, None where the truth does.
+    Source: J. Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient, 2004.
+    """
+    truth: list[int] = counts.sum(axis=1).tolist()
+    predicted: list[int] = counts.sum(axis=0).tolist()
+    total = sum(truth)
+    # Squares of pixel counts outgrow 64 bits; Python's integers do not.
+    spread_truth = total**2 - sum(n**2 for n in truth)
+    spread_predicted = total**2 - sum(n**2 for n in predicted)
+    if spread_truth == 0:
+        return None
+    if spread_predicted == 0:
+        return 0.0
+    together = int(np.trace(counts)) * total - sum(t * p for t, p in zip(truth, predicted, strict=True))
+    return together / (math.sqrt(spread_truth) * math.sqrt(spread_predicted))
+
+
+def _tables(counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Each score of each class, (classes,) float64; NaN throughout for a class that occurs nowhere."""
+    hits = np.diagonal(counts)
+    predicted, support = counts.sum(axis=0), counts.sum(axis=1)
+    false, missed = predicted - hits, support - hits
+    either = hits + false + missed
+    absent = either == 0
+    return {
+        "precision": np.where(absent, np.nan, _ratio(hits, predicted, empty=0.0)),
+        "recall": np.where(absent, np.nan, _ratio(hits, support, empty=0.0)),
+        "f1": f_score(hits, false, missed),
+        "f2": f_score(hits, false, missed, beta=2.0),
+        "iou": _ratio(hits, either),
+    }
+
+
+def _ratio(part: NDArray[np.number], whole: NDArray[np.number], empty: float = math.nan) -> NDArray[np.float64]:
+    """part / whole; `empty` where whole is 0."""
+    quotients: NDArray[np.float64] = np.full(part.shape, empty)
+    np.divide(part, whole, out=quotients, where=whole != 0)
+    return quotients
+
+
+def _means(table: dict[str, NDArray[np.float64]], weights: NDArray[np.float64]) -> Means:
+    present = ~np.isnan(table["iou"])
+    total = float(weights[present].sum())
+    return _row({name: _quotient(float((scores * weights)[present].sum()), total) for name, scores in table.items()})
+
+
+def _at(table: dict[str, NDArray[np.float64]], index: int) -> Means:
+    return _row({name: None if np.isnan(scores[index]) else float(scores[index]) for name, scores in table.items()})
+
+
+def _row(scores: dict[str, Score]) -> Means:
+    return Means(precision=scores["precision"], recall=scores["recall"], f1=scores["f1"], f2=scores["f2"], iou=scores["iou"])
+
+
+def _quotient(part: float, whole: float) -> Score:
+    return part / whole if whole else None
