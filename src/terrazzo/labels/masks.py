@@ -18,7 +18,7 @@ __all__ = ["FileValues", "MaskLabels", "ValueCounts", "resolve_legend", "survey"
 
 
 class MaskLabels:
-    """The class mask of one image, read window by window; like its raster, one handle a thread.
+    """The class mask of one image, read window by window, from several threads if need be.
 
     Raises LabelError if the file has several bands, RasterError if it cannot be opened.
     """

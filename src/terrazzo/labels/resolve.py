@@ -177,7 +177,8 @@ def _smeared(counts: Mapping[float, int], *, lossy: bool) -> LabelError:
     edges = np.linspace(low, high, 9)
     shares = np.histogram(values, edges, weights=pixels)[0] / pixels.sum()
     histogram = ", ".join(f"{edges[step]:.4g} to {edges[step + 1]:.4g}: {share:.1%}" for step, share in enumerate(shares))
-    middle = (low + high) / 2
+    # half of 8 bits where the values are such, for the brightest is often not quite white
+    middle = 127.0 if low >= 0 and 128 <= high <= 255 else (low + high) / 2
     why = "smeared by JPEG compression" if lossy else "grey, not class values: resampled, anti-aliased or compressed"
     return LabelError(
         f"The masks look {why}: {len(counts)} different values ({histogram}).\n"

@@ -1,0 +1,173 @@
+"""The index: every window of every scene, and what is in it."""
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import geopandas
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from terrazzo.errors import DataError, LabelError
+from terrazzo.labels.failures import Failures
+from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.labels.masks import MaskLabels
+from terrazzo.labels.sentences import counted
+from terrazzo.progress import Progress
+from terrazzo.rasters.files import digest
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.window import Window, cover, whole
+from terrazzo.samples.footprints import SceneWindows, footprints
+from terrazzo.samples.options import SamplesOptions
+from terrazzo.samples.scenes import Scene, check_scenes
+from terrazzo.samples.table import Samples, pixels_column
+
+WHOLE_BYTES = 2**28
+"""Scenes up to this size are read in one piece, larger ones window by window."""
+MOST_THREADS = 8
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counts:
+    """What the windows of one scene hold."""
+
+    scene: Scene
+    digest: str
+    pixels: NDArray[np.int64]
+    """(windows, classes)."""
+    objects: NDArray[np.int64]
+    """(windows,)."""
+    windows: list[Window]
+
+
+def build_index(scenes: Sequence[Scene], legend: Legend, data: DataOptions, options: SamplesOptions, progress: Progress) -> Samples:
+    """Cover all scenes with windows and count what is in each; no window has a split yet.
+
+    Windows with a smaller share of valid, labelled pixels than options.min_valid, or with none, are left out, and the log says how
+    many. Pixels are read once, except those that overlapping windows of large scenes share.
+
+    Raises LabelError, RasterError or DataError naming all scenes that cannot be used, and if no window is left.
+    """
+    unlabelled = [scene.name for scene in scenes if scene.label is None]
+    if unlabelled or not scenes:
+        raise LabelError(f"{counted(len(unlabelled) or len(scenes), 'image')} to index without labels. Set [data] labels.")
+    facts = check_scenes(scenes, data)
+    counts = _count_scenes(scenes, _Counter(legend, data, options), progress)
+    kept = [_kept(found, options.min_valid) for found in counts]
+    windows, total = sum(len(use) for use in kept), sum(len(found.windows) for found in counts)
+    if not windows:
+        raise DataError(
+            f"None of {counted(total, 'window')} has enough valid, labelled pixels (min_valid = {options.min_valid:g}). "
+            "Check nodata and [legend] ignore, or lower [samples] min_valid."
+        )
+    if windows < total:
+        log.info("%s left out: fewer valid, labelled pixels than min_valid (%g).", counted(total - windows, "window"), options.min_valid)
+    table = pd.concat([_rows(found, use, legend) for found, use in zip(counts, kept, strict=True)], ignore_index=True)
+    grounds = [
+        SceneWindows(grid=fact.grid, windows=[found.windows[position] for position in use])
+        for fact, found, use in zip(facts, counts, kept, strict=True)
+    ]
+    geometry, crs, codes = footprints(grounds)
+    if codes is not None:
+        table["crs"] = codes
+    frame = geopandas.GeoDataFrame(table, geometry=geometry, crs=crs)
+    return Samples(frame=frame, legend=legend, size=options.shape, overlap_px=options.overlap_px)
+
+
+class _Counter:
+    """Counts the windows of a scene; used from several threads."""
+
+    def __init__(self, legend: Legend, data: DataOptions, options: SamplesOptions) -> None:
+        self._legend = legend
+        self._data = data
+        self._options = options
+
+    def count(self, scene: Scene) -> _Counts:
+        """Raises RasterError or LabelError if the scene cannot be read."""
+        if scene.label is None:
+            raise LabelError(f"{scene.image} has no label.")
+        with open_raster(scene.image, self._data) as raster, MaskLabels(scene.label, self._legend) as masks:
+            windows = list(cover(raster.shape, self._options.shape, self._options.overlap_px))
+            small = raster.bands * raster.shape[0] * raster.shape[1] * raster.dtype.itemsize <= WHOLE_BYTES
+            image = _labels(raster, masks, whole(raster.shape)) if small else None
+            pixels = np.zeros((len(windows), len(self._legend.classes)), np.int64)
+            objects = np.zeros(len(windows), np.int64)
+            for position, window in enumerate(windows):
+                labels = _labels(raster, masks, window) if image is None else image[window.slices]
+                pixels[position] = np.bincount(labels.ravel(), minlength=256)[: len(self._legend.classes)]
+                objects[position] = count_objects(labels, pixels[position])
+        return _Counts(scene=scene, digest=digest(scene.image), pixels=pixels, objects=objects, windows=windows)
+
+
+def count_objects(labels: NDArray[np.uint8], pixels: NDArray[np.int64]) -> int:
+    """The 8-connected components of each class but the first, together.
+
+    labels: (height, width) class indices, 255 ignored. pixels: how many pixels each class has there.
+    """
+    present = np.flatnonzero(pixels[1:]) + 1
+    return sum(int(cv2.connectedComponents((labels == index).view(np.uint8), connectivity=8)[0]) - 1 for index in present)
+
+
+def _labels(raster: Raster, masks: MaskLabels, window: Window) -> NDArray[np.uint8]:
+    """The labels of a window, 255 also where the image has no data."""
+    labels = masks.read(window)
+    valid = raster.read(window).valid
+    if not valid.all():
+        labels[~valid] = IGNORE
+    return labels
+
+
+def _count_scenes(scenes: Sequence[Scene], counter: _Counter, progress: Progress) -> list[_Counts]:
+    """Count all scenes on several threads, in their order; all bad ones are named at the end."""
+    failures = Failures()
+    found = []
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="index")
+    try:
+        pending = [pool.submit(counter.count, scene) for scene in scenes]
+        with progress.task("Indexing", len(scenes), "scenes") as advance:
+            for future in pending:
+                with failures.collect():
+                    found.append(future.result())
+                advance(1)
+    finally:
+        # a cancelled index does not read on
+        pool.shutdown(cancel_futures=True)
+    failures.check(len(scenes), "scenes")
+    return found
+
+
+def _kept(found: _Counts, min_valid: float) -> list[int]:
+    """Positions of the windows that hold enough."""
+    shares = _valid_shares(found)
+    return [int(position) for position in np.flatnonzero((shares >= min_valid) & (shares > 0))]
+
+
+def _valid_shares(found: _Counts) -> NDArray[np.float64]:
+    areas = np.array([window.width * window.height for window in found.windows], np.float64)
+    shares: NDArray[np.float64] = found.pixels.sum(1) / areas
+    return shares
+
+
+def _rows(found: _Counts, use: Sequence[int], legend: Legend) -> pd.DataFrame:
+    """The rows of one scene, without footprints."""
+    windows = [found.windows[position] for position in use]
+    columns: dict[str, Any] = {
+        "scene": found.scene.name,
+        "image": str(found.scene.image.absolute()),
+        "label": str(found.scene.label.absolute()) if found.scene.label is not None else None,
+        "image_digest": found.digest,
+        **{name: np.array([getattr(window, name) for window in windows], np.int64) for name in ("col_off", "row_off", "width", "height")},
+        "valid_share": _valid_shares(found)[use],
+        "objects": found.objects[use],
+        **{pixels_column(value): found.pixels[use, index] for index, value in enumerate(legend.values)},
+        "split": np.full(len(use), None, object),
+    }
+    return pd.DataFrame(columns)

@@ -1,0 +1,131 @@
+"""The samples table: one row for each window to learn from, kept as a GeoParquet file."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from terrazzo.errors import DataError, LabelError
+from terrazzo.labels.legend import Legend
+from terrazzo.rasters.window import Shape, Window
+from terrazzo.rasters.write import writing
+
+METADATA_KEY = b"terrazzo"
+PARTS = ("train", "validation", "test")
+COLUMNS = (
+    "scene",
+    "image",
+    "label",
+    "image_digest",
+    "col_off",
+    "row_off",
+    "width",
+    "height",
+    "valid_share",
+    "objects",
+    "split",
+    "geometry",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Windows of scenes, and what is in them.
+
+    Columns of the frame: scene (name), image and label (paths), image_digest, col_off, row_off, width, height (pixels of the image),
+    valid_share (0 to 1), objects (8-connected components of each class but the first, together), pixels_<value> (pixels of each class),
+    split (train, validation, test, or None for windows that no part has), geometry (footprint), and crs where the images have several.
+    The index is the sample's id: whole numbers from 0, kept by `part`.
+    """
+
+    frame: geopandas.GeoDataFrame
+    legend: Legend
+    size: Shape
+    """(height, width) of the windows that were asked for; windows of smaller images are smaller."""
+    overlap_px: int
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def windows(self) -> list[Window]:
+        """The windows, in the order of the rows."""
+        columns = (self.frame[name].to_list() for name in ("col_off", "row_off", "width", "height"))
+        return [
+            Window(col_off=col_off, row_off=row_off, width=width, height=height)
+            for col_off, row_off, width, height in zip(*columns, strict=True)
+        ]
+
+    def part(self, name: str) -> "Samples":
+        """The samples of one part of the split; their ids stay."""
+        return replace(self, frame=self.frame[self.frame["split"] == name])
+
+    def class_pixels(self) -> NDArray[np.int64]:
+        """(samples, classes) pixels of each class, in the legend's order."""
+        counts: NDArray[np.int64] = self.frame[[pixels_column(value) for value in self.legend.values]].to_numpy(np.int64)
+        return counts
+
+    def save(self, path: Path) -> None:
+        """Write the table as GeoParquet 1.1; the file appears under its name only when complete.
+
+        Raises EnvironmentFault if it cannot be written.
+        """
+        buffer = io.BytesIO()
+        self.frame.to_parquet(buffer, schema_version="1.1.0", write_covering_bbox=True)
+        table = parquet.read_table(pa.BufferReader(buffer.getvalue()))
+        facts = {"legend": json.loads(self.legend.to_json()), "size": list(self.size), "overlap_px": self.overlap_px}
+        table = table.replace_schema_metadata(
+            {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(facts, ensure_ascii=False).encode()}
+        )
+        with writing(path) as temporary:
+            parquet.write_table(table, temporary, compression="zstd")
+
+
+def load(path: Path) -> Samples:
+    """Read a samples table that `Samples.save` wrote.
+
+    Raises DataError if the file is missing, broken, or another kind of table.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such samples table. Make one with `terrazzo index IMAGES LABELS OUT.parquet`.")
+    try:
+        facts = (parquet.read_schema(path).metadata or {}).get(METADATA_KEY)
+        frame = geopandas.read_parquet(path) if facts is not None else None
+    except (OSError, ValueError, KeyError) as error:
+        # pyarrow.ArrowInvalid is a ValueError, a truncated file an OSError
+        raise DataError(f"{path} cannot be read as a GeoParquet table: {str(error).splitlines()[0]}") from error
+    if facts is None or frame is None:
+        raise DataError(f"{path} is no samples table of Terrazzo. Make one with `terrazzo index IMAGES LABELS OUT.parquet`.")
+    return _checked(path, frame, facts)
+
+
+def pixels_column(value: int) -> str:
+    """The column that counts the pixels of a class value."""
+    return f"pixels_{value}"
+
+
+def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples:
+    """Put a table together, or say what of it is missing."""
+    try:
+        read: Mapping[str, Any] = json.loads(facts)
+        legend = Legend.from_json(json.dumps(read["legend"]))
+        height, width = (int(side) for side in read["size"])
+        overlap_px = int(read["overlap_px"])
+    except (ValueError, KeyError, TypeError, LabelError) as error:
+        raise DataError(
+            f"{path}: the table's note on legend and window cannot be read. Make the table anew with `terrazzo index`."
+        ) from error
+    wanted = [*COLUMNS, *(pixels_column(value) for value in legend.values)]
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise DataError(f"{path}: the samples table lacks the columns {', '.join(missing)}. Make it anew with `terrazzo index`.")
+    # other programs may write the empty part as an empty text or as NaN
+    frame["split"] = frame["split"].astype(object).where(frame["split"].isin(PARTS), None)
+    return Samples(frame=frame.reset_index(drop=True), legend=legend, size=(height, width), overlap_px=overlap_px)
