@@ -12,6 +12,8 @@ Schema = Mapping[str, object]
 """A JSON schema, as pydantic makes it."""
 
 _LONGEST_VALUE = 60
+_ENDLESS = 2**53
+"""A bound that nobody needs to be told."""
 
 
 @cache
@@ -31,16 +33,20 @@ def allowed(schema: Schema) -> str:
     return _WORDS[str(schema["type"])](schema)
 
 
+def without_null(schema: Schema) -> Schema:
+    """The schema of a field that may be empty, as if it might not."""
+    kinds = [part for part in _alternatives(schema) if part.get("type") != "null"]
+    return kinds[0] if len(kinds) == 1 else schema
+
+
 def takes_only_text(schema: Schema) -> bool:
     """Whether a field holds a text or a path and nothing else: then 2020 on a command line means "2020"."""
-    parts = _parts(schema, "anyOf") if "anyOf" in schema else [schema]
-    return all(part.get("type") in ("string", "null") for part in parts)
+    return all(part.get("type") in ("string", "null") for part in _alternatives(schema))
 
 
 def takes_path(schema: Schema) -> bool:
     """Whether a field holds a path of the file system."""
-    parts = _parts(schema, "anyOf") if "anyOf" in schema else [schema]
-    return any(part.get("format") == "path" for part in parts)
+    return any(part.get("format") == "path" for part in _alternatives(schema))
 
 
 def takes_list_of_text(schema: Schema) -> bool:
@@ -57,6 +63,10 @@ def show(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
+def _alternatives(schema: Schema) -> list[Schema]:
+    return _parts(schema, "anyOf") if "anyOf" in schema else [schema]
+
+
 def _parts(schema: Schema, key: str) -> list[Schema]:
     return cast("list[Schema]", schema[key])
 
@@ -71,7 +81,7 @@ def _bounds(schema: Schema) -> str:
     if low is not None and high is not None:
         return f" from {low} to {high}"
     limits = {"at least": low, "above": schema.get("exclusiveMinimum"), "at most": high, "below": schema.get("exclusiveMaximum")}
-    words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
+    words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if isinstance(limit, int | float) and limit < _ENDLESS)
     return f" ({words})" if words else ""
 
 
