@@ -11,15 +11,17 @@ from pathlib import Path, PurePath
 
 from terrazzo.errors import RasterError
 
-IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".gtiff", ".png", ".jpg", ".jpeg", ".fits", ".fit", ".fts", ".npy"})
+IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".fits", ".fit", ".fts", ".npy"})
 """Which files of a folder count as images; lower case."""
 
-_WHOLE_LIMIT_BYTES = 256 * 2**20
+SAMPLED_BEYOND_BYTES = 256 * 2**20
+"""Larger files are not digested whole."""
+
 _BLOCK_BYTES = 2**20
 _BLOCKS = 256
-"""Of a file beyond the limit, this many blocks are read, evenly spaced, the first and the last among them."""
+"""Blocks that are read of such a file, evenly spaced, the first and the last among them."""
 
-_WILDCARDS = re.compile(r"[*?\[]")
+_WILDCARD = re.compile(r"[*?\[]")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -42,96 +44,100 @@ def find_images(spec: str, root: Path) -> list[ImageFile]:
     spec: relative to root, or absolute.
     Raises RasterError if nothing is found.
     """
-    target = Path(os.path.abspath(root / Path(spec).expanduser()))
+    target = root.absolute() / Path(spec).expanduser()
     if target.is_file():
         return [ImageFile(name=target.stem, path=target)]
     if target.is_dir():
-        found = [ImageFile(name=_without_suffix(path.relative_to(target)), path=path) for path in _walk(target)]
+        found = [ImageFile(name=_name(path.relative_to(target).parts), path=path) for path in _walk(target)]
     else:
-        found = [ImageFile(name=_matched_name(path, target), path=path) for path in _matches(target)]
+        found = _match(Path(spec).expanduser(), root.absolute())
     if not found:
-        raise RasterError(f"No image is found at {target}; give an image file, a folder that holds some, or a pattern such as 'images/*.tif'.")
+        raise RasterError(f"No image is found at {target}. Give an image file, a folder with images, or a pattern such as 'images/*.tif'.")
     return sorted(found, key=lambda file: (natural_key(file.name), str(file.path)))
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key that puts x2 before x10 and a folder's files together."""
+    """A sort key that puts x2 before x10, and a folder's own files together."""
     parts: list[tuple[int, int, str]] = []
     for segment in name.split("/"):
         pieces = [piece for piece in _DIGITS.split(segment) if piece]
-        # the length of the digits keeps 1 and 01 apart; 0 ends a segment, so that a shorter one comes first
+        # numbers come before text; the digits themselves keep 1 and 01 apart; an end comes before both
         parts += [(1, int(piece), piece) if piece.isdecimal() else (2, 0, piece) for piece in pieces]
         parts.append((0, 0, ""))
     return tuple(parts)
 
 
 def output_stems(files: Sequence[ImageFile]) -> dict[Path, str]:
-    """What each file's outputs are called: the bare stem where it is unique among the files, else the name with its folder."""
+    """What each file's outputs are called: the bare stem where it is unique among the files, else the name with its sub-folder.
+
+    Stems that differ in case only are not unique: some disks do not tell them apart.
+    """
     stems = {file.path: PurePath(file.name).name for file in files}
     counts = Counter(stem.casefold() for stem in stems.values())
     return {file.path: stems[file.path] if counts[stems[file.path].casefold()] == 1 else file.name for file in files}
 
 
 def digest(path: Path) -> str:
-    """A fingerprint of a file's bytes: equal files have equal ones.
+    """A fingerprint of a file's bytes: files with the same bytes have the same.
 
-    Up to 256 MB every byte counts; beyond, the size and 256 blocks of 1 MB, and the prefix says so.
+    Up to 256 MB every byte counts; beyond, the size and 256 blocks of 1 MB do, and the prefix says so.
     Raises RasterError if the file cannot be read.
     """
     try:
         size = path.stat().st_size
+        sampled = size > SAMPLED_BEYOND_BYTES
+        count = _BLOCKS if sampled else -(-size // _BLOCK_BYTES)
+        hashed = hashlib.blake2b(str(size).encode(), digest_size=20)
         with path.open("rb") as file:
-            if size <= _WHOLE_LIMIT_BYTES:
-                return "blake2b:" + hashlib.file_digest(file, _hash).hexdigest()
-            sampled = _hash(str(size).encode())
-            for number in range(_BLOCKS):
-                file.seek((size - _BLOCK_BYTES) * number // (_BLOCKS - 1))
-                sampled.update(file.read(_BLOCK_BYTES))
-            return "blake2b-sampled:" + sampled.hexdigest()
+            for number in range(count):
+                file.seek((size - _BLOCK_BYTES) * number // (_BLOCKS - 1) if sampled else number * _BLOCK_BYTES)
+                hashed.update(file.read(_BLOCK_BYTES))
     except OSError as error:
         raise RasterError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def _hash(data: bytes = b"") -> "hashlib._Hash":
-    return hashlib.blake2b(data, digest_size=20)
+    return f"{'blake2b-sampled' if sampled else 'blake2b'}:{hashed.hexdigest()}"
 
 
 def _walk(folder: Path) -> Iterator[Path]:
+    """Image files of a folder and its folders; links are followed, each folder is visited once."""
+    visited = {os.path.realpath(folder)}
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in names if not name.startswith(".") and PurePath(name).suffix.lower() in IMAGE_SUFFIXES)
+        shown = [name for name in sorted(folders) if not name.startswith(".")]
+        places = {name: os.path.realpath(Path(parent, name)) for name in shown}
+        folders[:] = [name for name in shown if places[name] not in visited]
+        visited.update(places.values())
+        yield from (Path(parent, name) for name in names if not name.startswith(".") and _is_image(name))
 
 
-def _matches(pattern: Path) -> Iterator[Path]:
-    if not _WILDCARDS.search(str(pattern)):
-        return
-    any_file = PurePath(pattern.name).suffix.lower() not in IMAGE_SUFFIXES
-    for match in glob.iglob(str(pattern), recursive=True):
-        path = Path(match)
-        if path.is_file() and not (any_file and path.suffix.lower() not in IMAGE_SUFFIXES):
-            yield path
+def _match(pattern: Path, root: Path) -> list[ImageFile]:
+    base = Path(pattern.anchor) if pattern.is_absolute() else root
+    segments = pattern.relative_to(base).parts if pattern.is_absolute() else pattern.parts
+    if not any(map(_WILDCARD.search, segments)):
+        return []
+    if segments[-1] == "**":
+        segments = (*segments, "*")
+    # a pattern that names an extension means those files, whatever it is; the reader looks at their bytes
+    any_extension = PurePath(segments[-1]).suffix in ("", ".*")
+    # not Path.glob: it matches hidden files too
+    matches = glob.glob(str(Path(*segments)), root_dir=base, recursive=True)  # noqa: PTH207
+    paths = [PurePath(match) for match in matches if not any_extension or _is_image(match)]
+    return [ImageFile(name=_name(_matched(path.parts, segments)), path=base / path) for path in paths if (base / path).is_file()]
 
 
-def _matched_name(path: Path, pattern: Path) -> str:
-    """The parts of a path that the wildcards of a pattern stand for."""
-    fixed = [segment for segment in pattern.parts[:-1]]
-    folders = list(path.parts[:-1])
-    if "**" not in fixed:
-        kept = [folder for folder, segment in zip(folders, fixed, strict=True) if _WILDCARDS.search(segment)]
-    else:
-        kept = _beneath(folders, fixed)
-    return "/".join([*kept, path.stem])
+def _matched(parts: Sequence[str], segments: Sequence[str]) -> list[str]:
+    """The parts of a path that the wildcards of a pattern stand for, and the file's name."""
+    if "**" not in segments[:-1]:
+        kept = [part for part, segment in zip(parts[:-1], segments[:-1], strict=True) if _WILDCARD.search(segment)]
+        return [*kept, parts[-1]]
+    # what stands between the first wildcard and the last fixed folders cannot be told apart, and is kept
+    before = next(place for place, segment in enumerate(segments) if _WILDCARD.search(segment))
+    after = len(segments) - 2 - max(place for place, segment in enumerate(segments[:-1]) if segment == "**")
+    ends = zip(parts[len(parts) - 1 - after : -1], segments[len(segments) - 1 - after : -1], strict=True)
+    return [*parts[before : len(parts) - 1 - after], *(part for part, segment in ends if _WILDCARD.search(segment)), parts[-1]]
 
 
-def _beneath(folders: list[str], fixed: list[str]) -> list[str]:
-    """With `**`: the folders from the first wildcard on, less those after the last `**` that are fixed."""
-    first = next(place for place, segment in enumerate(fixed) if _WILDCARDS.search(segment))
-    last = len(fixed) - 1 - fixed[::-1].index("**")
-    tail = fixed[last + 1 :]
-    middle = folders[first : len(folders) - len(tail)]
-    ends = folders[len(folders) - len(tail) :]
-    return [*middle, *(folder for folder, segment in zip(ends, tail, strict=True) if _WILDCARDS.search(segment))]
+def _is_image(name: str) -> bool:
+    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
-def _without_suffix(path: PurePath) -> str:
-    return path.with_suffix("").as_posix()
+def _name(parts: Sequence[str]) -> str:
+    return "/".join([*parts[:-1], PurePath(parts[-1]).stem])

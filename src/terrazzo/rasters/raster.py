@@ -15,14 +15,11 @@ from terrazzo.rasters.formats.geotiff import GeoTiff
 from terrazzo.rasters.formats.npy import NpyArray
 from terrazzo.rasters.formats.picture import Picture
 from terrazzo.rasters.formats.signature import sniff
-from terrazzo.rasters.formats.source import Color, Source
+from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Color, Source
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.validity import find_holes, find_valid
 from terrazzo.rasters.window import Shape, Window, whole
-
-READ_LIMIT_BYTES = 8 * 2**30
-"""One read never allocates more than this, whatever size a file declares."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +39,8 @@ class Raster:
 
     def __init__(self, path: Path, source: Source, options: DataOptions) -> None:
         facts = source.facts
+        if 0 in facts.grid.shape:
+            raise RasterError(f"{path} holds no pixels: it is {facts.grid.shape[0]} x {facts.grid.shape[1]}.")
         self.path = path
         self.format = facts.format
         self.grid: Grid = facts.grid

@@ -34,19 +34,20 @@ def find_valid(holes: Mask | None, shown: Mask | None, invalid: Invalid) -> Mask
     """
     if holes is None:
         return None if shown is None or bool(shown.all()) else shown
-    missing: Mask = holes.all(0) if invalid == "all" else holes.any(0)
+    missing: Mask = np.all(holes, axis=0) if invalid == "all" else np.any(holes, axis=0)
     valid: Mask = ~missing if shown is None else shown & ~missing
     return None if valid.all() else valid
 
 
 def representable(value: float | None, dtype: np.dtype[Any]) -> np.generic | None:
-    """A nodata value in the type of the pixels, or None where no pixel can have it (such as -9999 in bytes, or NaN)."""
+    """The nodata value in the type of the pixels, or None where no pixel can have it (such as -9999 in bytes, or NaN)."""
     if value is None or not np.isfinite(value):
         return None  # NaN and Inf are holes anyway
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            exact: np.generic = dtype.type(value)
-        return exact if np.isfinite(exact) else None
+        largest = float(np.finfo(dtype).max)
+        # written with few digits, the lowest float32 is lower than itself
+        clipped = max(-largest, min(largest, value)) if abs(value) <= largest * 1.0001 else None
+        return dtype.type(clipped) if clipped is not None else None
     bounds = np.iinfo(dtype)
     # Python compares int and float exactly, which 64-bit values need
     whole_number = int(value)

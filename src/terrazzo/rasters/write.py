@@ -1,12 +1,27 @@
-"""Files that are either whole under their final name or not there."""
+"""Files that are whole under their final name, or not there: any file, class maps, probabilities."""
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from terrazzo.errors import EnvironmentFault
+from terrazzo.rasters.formats.source import Color
+from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.rows import PngFile, RowFile, Rows, TiffFile, TiffLayout
+
+NODATA = 255
+"""What a class map holds where nothing is predicted."""
+
+LEGEND_TAG = "TERRAZZO_LEGEND"
+"""The tag that holds a class map's legend as JSON: look for it in Raster.tags."""
 
 
 @contextmanager
@@ -16,14 +31,16 @@ def writing(path: Path) -> Iterator[Path]:
     Missing folders are made. If the block or the disk fails, nothing is left and what was at `path` stays.
     Raises EnvironmentFault if the folder cannot be made or written, or the disk is full.
     """
+    # hidden, so that no folder of images counts it in, should the machine stop before it is removed
     temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _flush(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
-        if isinstance(error, EnvironmentFault) or error.errno is None:
+        # errors of this project that are OSErrors too carry their own sentence, and no errno
+        if error.errno is None:
             raise
         raise EnvironmentFault(f"{path} cannot be written: {error.strerror or error}. Free the disk or choose another folder.") from error
     finally:
@@ -38,8 +55,9 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, in UTF-8 with plain line ends; see `writing`."""
-    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+    """Write a file whole or not at all, in UTF-8 with the line ends of the text; see `writing`."""
+    # names of files may hold bytes that are no text; they are shown by their numbers
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def check_writable(folder: Path) -> None:
@@ -50,15 +68,87 @@ def check_writable(folder: Path) -> None:
     probe = folder / f".writable-{secrets.token_hex(4)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"0" * 4096)
+        probe.write_bytes(bytes(4096))
     except OSError as error:
-        raise EnvironmentFault(f"{folder} cannot be written: {error.strerror or error}. Choose another folder with --out.") from error
+        raise EnvironmentFault(f"{folder} cannot be written: {error.strerror or error}. Choose another folder.") from error
     finally:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MapStyle:
+    """How a class map shows itself in other programs."""
+
+    colors: Mapping[int, Color]
+    """Class value to colour."""
+    legend_json: str
+    """What the map carries under LEGEND_TAG."""
+
+
+class MapWriter:
+    """Writes a class map from top to bottom, uint8, nodata 255; under its final name it is whole and was read back.
+
+    A path that ends in .png gives a palette PNG whose index is the class value, any other a tiled GeoTIFF.
+    """
+
+    def __init__(self, path: Path, grid: Grid, style: MapStyle) -> None:
+        def opener(temporary: Path) -> RowFile:
+            if path.suffix.lower() == ".png":
+                return PngFile(temporary, style.colors, {LEGEND_TAG.lower(): style.legend_json})
+            colors = {**style.colors, NODATA: (0, 0, 0)}
+            tags = {LEGEND_TAG: style.legend_json}
+            return TiffFile(temporary, grid, TiffLayout(dtype=np.dtype(np.uint8), nodata=NODATA, colors=colors, tags=tags))
+
+        self._context = _writing_rows(path, (1, *grid.shape), np.dtype(np.uint8), opener)
+
+    def write(self, rows: NDArray[np.uint8]) -> None:
+        """Add the next rows, (height, width), of any height."""
+        self._rows.add(rows[None])
+
+    def __enter__(self) -> Self:
+        self._rows = self._context.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._context.__exit__(kind, error, trace)
+
+
+class BandWriter:
+    """Writes probabilities from top to bottom, uint16, 65535 = 1, a named band a class, as GeoTIFF; see MapWriter."""
+
+    def __init__(self, path: Path, grid: Grid, band_names: Sequence[str]) -> None:
+        layout = TiffLayout(dtype=np.dtype(np.uint16), band_names=tuple(band_names), scale=1 / 65535)
+        self._context = _writing_rows(
+            path, (len(band_names), *grid.shape), layout.dtype, lambda temporary: TiffFile(temporary, grid, layout)
+        )
+
+    def write(self, rows: NDArray[np.uint16]) -> None:
+        """Add the next rows, (bands, height, width), of any height."""
+        self._rows.add(rows)
+
+    def __enter__(self) -> Self:
+        self._rows = self._context.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._context.__exit__(kind, error, trace)
+
+
+@contextmanager
+def _writing_rows(path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], opener: Callable[[Path], RowFile]) -> Iterator[Rows]:
+    with writing(path) as temporary:
+        file = opener(temporary)
+        try:
+            rows = Rows(path, shape, dtype, file)
+            yield rows
+            rows.check_complete()
+            file.finish()
+        finally:
+            file.close()
+
+
 def _flush(path: Path) -> None:
-    # a rename may reach the disk before the bytes do; after a power cut the file would be empty
+    # a rename may reach the disk before the bytes do: after a power cut the file would be empty
     with path.open("rb+") as file:
         os.fsync(file.fileno())

@@ -6,40 +6,47 @@ from collections.abc import Callable
 
 from terrazzo.rasters.formats.source import Block
 
-_LIMIT_BYTES = 512 * 2**20
-"""Beyond this, the images that were used longest ago are dropped; the newest always stays."""
+KEPT_BYTES = 512 * 2**20
+"""All kept images together; beyond, those that were used longest ago are dropped. The newest always stays."""
+
+_kept: "OrderedDict[DecodedImage, Block]" = OrderedDict()
+_lock = threading.Lock()
 
 
-class DecodedImages:
-    """Whole images by ticket, the most recently used ones."""
+class DecodedImage:
+    """One image that is decoded when its pixels are asked for, and stays in memory while other images do not need the room."""
 
-    def __init__(self, limit_bytes: int = _LIMIT_BYTES) -> None:
-        self._limit_bytes = limit_bytes
-        self._images: OrderedDict[int, Block] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, decode: Callable[[], Block]) -> None:
+        self._decode = decode
+        self._decoding = threading.Lock()
 
-    def get(self, number: int, decode: Callable[[], Block]) -> Block:
-        """The image of a ticket, decoded if it is not kept; not to be written to."""
-        with self._lock:
-            if number in self._images:
-                self._images.move_to_end(number)
-                return self._images[number]
-        image = decode()
-        with self._lock:
-            self._images[number] = image
-            self._images.move_to_end(number)
-            while len(self._images) > 1 and sum(kept.values.nbytes for kept in self._images.values()) > self._limit_bytes:
-                self._images.popitem(last=False)
-        return image
+    def whole(self) -> Block:
+        """All pixels, not kept if they were not: who asks for all at once is not likely to ask again."""
+        return self._find() or self._decode()
 
-    def peek(self, number: int) -> Block | None:
-        """The image of a ticket if it is kept."""
-        with self._lock:
-            return self._images.get(number)
+    def kept(self) -> Block:
+        """All pixels, kept for the windows to come; several threads that ask at once decode only once."""
+        with self._decoding:
+            block = self._find()
+            if block is None:
+                block = self._decode()
+                self._keep(block)
+            return block
 
-    def drop(self, number: int) -> None:
-        with self._lock:
-            self._images.pop(number, None)
+    def drop(self) -> None:
+        """Free the memory."""
+        with _lock:
+            _kept.pop(self, None)
 
+    def _find(self) -> Block | None:
+        with _lock:
+            block = _kept.get(self)
+            if block is not None:
+                _kept.move_to_end(self)
+            return block
 
-DECODED = DecodedImages()
+    def _keep(self, block: Block) -> None:
+        with _lock:
+            _kept[self] = block
+            while len(_kept) > 1 and sum(other.values.nbytes for other in _kept.values()) > KEPT_BYTES:
+                _kept.popitem(last=False)

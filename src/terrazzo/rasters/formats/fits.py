@@ -1,5 +1,6 @@
 """FITS images, mapped into memory, scaled window by window."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,8 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.decoded import DECODED
-from terrazzo.rasters.formats.handles import ticket
-from terrazzo.rasters.formats.source import Block, Facts
+from terrazzo.rasters.formats.decoded import DecodedImage
+from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Block, Facts
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
 
@@ -72,9 +72,9 @@ class FitsImage:
 
     def __init__(self, path: Path, hdu: int | None) -> None:
         self._path = path
-        self._ticket = ticket()
+        self._decompressed = DecodedImage(self._decompress)
         try:
-            with fits.open(path, memmap=True, do_not_scale_image_data=True, ignore_missing_simple=False) as hdus:
+            with fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
                 self._image = _describe(path, hdus, _choose(path, hdus, hdu))
                 header = hdus[self._image.number].header
                 tags = {key: str(value) for key, value in header.items() if key and key not in ("COMMENT", "HISTORY")}
@@ -93,8 +93,11 @@ class FitsImage:
 
     def read(self, window: Window, bands: tuple[int, ...]) -> Block:
         rows, columns = window.slices
-        planes = self._mapped() if self._image.offset is not None else DECODED.get(self._ticket, self._decompress).values
-        return Block(values=_scaled(np.stack([planes[band - 1, rows, columns] for band in bands]), self._image))
+        planes = self._mapped() if self._image.offset is not None else self._decompressed.kept().values
+        stored = np.empty((len(bands), *window.shape), np.dtype(_STORED[self._image.bitpix]).newbyteorder("="))
+        for place, band in enumerate(bands):
+            stored[place] = planes[band - 1, rows, columns]
+        return Block(values=_scaled(stored, self._image))
 
     def _mapped(self) -> NDArray[Any]:
         try:
@@ -104,6 +107,11 @@ class FitsImage:
             raise _unreadable(self._path, error) from error
 
     def _decompress(self) -> Block:
+        needed = math.prod(self._image.shape) * abs(self._image.bitpix) // 8
+        if needed > READ_LIMIT_BYTES:
+            raise RasterError(
+                f"{self._path} would take {needed / 2**30:.0f} GiB decompressed. Store it uncompressed: then it is read by windows."
+            )
         try:
             with fits.open(self._path, memmap=False, do_not_scale_image_data=True) as hdus:
                 return Block(values=np.asarray(hdus[self._image.number].data).reshape(self._image.shape))
@@ -111,7 +119,7 @@ class FitsImage:
             raise _unreadable(self._path, error) from error
 
     def close(self) -> None:
-        DECODED.drop(self._ticket)
+        self._decompressed.drop()
 
 
 def _choose(path: Path, hdus: fits.HDUList, wanted: int | None) -> int:
@@ -162,7 +170,7 @@ def _describe(path: Path, hdus: fits.HDUList, number: int) -> _Image:
         blank=int(blank) if blank is not None else None,
         offset=None if isinstance(hdu, fits.CompImageHDU) else int(hdu.fileinfo()["datLoc"]),
     )
-    needed = shape[0] * shape[1] * shape[2] * abs(bitpix) // 8
+    needed = math.prod(shape) * abs(bitpix) // 8
     present = path.stat().st_size - (image.offset or 0)
     if image.offset is not None and needed > present:
         raise RasterError(f"{path} is truncated: HDU {number} needs {needed} bytes of pixels, {present} are left. Copy it again.")
@@ -172,14 +180,14 @@ def _describe(path: Path, hdus: fits.HDUList, number: int) -> _Image:
 def _scaled(stored: NDArray[Any], image: _Image) -> NDArray[Any]:
     """Stored values to physical ones: stored * BSCALE + BZERO, BLANK to NaN where the result is float."""
     dtype = image.dtype
-    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     if image.scale == 1 and image.zero == 0:
-        return native
+        return stored
     if dtype.kind in "iu":
         # the other signedness of the same size is the same bits with the topmost one flipped
         top = np.array(1 << (8 * dtype.itemsize - 1), f"u{dtype.itemsize}")
-        flipped: NDArray[Any] = (native.view(top.dtype) ^ top).view(dtype)
-        return flipped
+        bits = stored.view(top.dtype)
+        bits ^= top
+        return bits.view(dtype)
     values: NDArray[Any] = stored.astype(dtype) * dtype.type(image.scale) + dtype.type(image.zero)
     if image.blank is not None:
         values[stored == image.blank] = np.nan

@@ -37,7 +37,7 @@ class GeoTiff:
         self._path = path.absolute()
         self._ticket = ticket()
         try:
-            with HANDLES.borrow(self._ticket, self._open) as dataset:
+            with rasterio.Env(), HANDLES.borrow(self._ticket, self._open) as dataset:
                 self.facts = _facts(path, dataset)
                 self._masked = _has_mask(dataset)
         except FAILURES as error:
@@ -59,7 +59,8 @@ class GeoTiff:
     @contextmanager
     def _handle(self, window: Window) -> Iterator[DatasetReader]:
         try:
-            with HANDLES.borrow(self._ticket, self._open) as dataset:
+            # without an environment GDAL prints its complaints
+            with rasterio.Env(), HANDLES.borrow(self._ticket, self._open) as dataset:
                 yield dataset
         except FAILURES as error:
             place = f"rows {window.row_off} to {window.row_end - 1}, columns {window.col_off} to {window.col_end - 1}"
@@ -70,8 +71,8 @@ class GeoTiff:
 
 
 def _facts(path: Path, dataset: DatasetReader) -> Facts:
-    if dataset.count < 1 or dataset.width < 1 or dataset.height < 1:
-        raise RasterError(f"{path} holds no pixels: {dataset.count} bands of {dataset.height} x {dataset.width}.")
+    if dataset.count < 1:
+        raise RasterError(f"{path} holds no bands.")
     if dataset.subdatasets:
         log.info("%s holds %d pages; the first is read.", path, len(dataset.subdatasets))
     alphas = [band for band, use in enumerate(dataset.colorinterp, start=1) if use is ColorInterp.alpha]

@@ -1,4 +1,4 @@
-"""Open file handles, each used by one thread at a time, and never too many."""
+"""Open GeoTIFF handles, each used by one thread at a time, and never too many."""
 
 import itertools
 import os
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from rasterio.io import DatasetReader
 
-_IDLE_LIMIT = 64
+IDLE_LIMIT = 64
 """Idle handles that stay open; systems allow a process as few as 256 open files."""
 
 _numbers = itertools.count()
@@ -22,7 +22,7 @@ def ticket() -> int:
 class Handles:
     """Datasets by ticket. As many are open for one raster as threads read it at once; idle ones are reused, oldest closed first."""
 
-    def __init__(self, idle_limit: int = _IDLE_LIMIT) -> None:
+    def __init__(self, idle_limit: int = IDLE_LIMIT) -> None:
         self._idle_limit = idle_limit
         self._idle: list[tuple[int, int, DatasetReader]] = []
         self._lock = threading.Lock()

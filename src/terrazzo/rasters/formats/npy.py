@@ -50,8 +50,10 @@ class NpyArray:
         rows, columns = window.slices
         planes = self._planes()
         # one band at a time: a list index would read whole bands of the mapped file
-        values = np.stack([planes[band - 1, rows, columns] for band in bands])
-        return Block(values=values.astype(self.facts.dtype, copy=False))
+        values = np.empty((len(bands), *window.shape), self.facts.dtype)
+        for place, band in enumerate(bands):
+            values[place] = planes[band - 1, rows, columns]
+        return Block(values=values)
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -1,7 +1,6 @@
 """PNG and JPEG. They are decoded whole; windows of one image share the decoded pixels."""
 
 import struct
-import threading
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.decoded import DECODED
-from terrazzo.rasters.formats.handles import ticket
+from terrazzo.rasters.formats.decoded import DecodedImage
 from terrazzo.rasters.formats.source import Block, Color, Facts
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
@@ -40,8 +38,7 @@ class Picture:
     def __init__(self, path: Path, name: str, limit_mpx: int) -> None:
         self._path = path
         self._name = name
-        self._ticket = ticket()
-        self._decoding = threading.Lock()
+        self._image = DecodedImage(self._decode)
         try:
             with _open(path, name) as image:
                 self.facts = _facts(image, name)
@@ -55,20 +52,13 @@ class Picture:
             )
 
     def read(self, window: Window, bands: tuple[int, ...]) -> Block:
-        image = self._image(window)
+        image = self._image.whole() if window.shape == self.facts.grid.shape else self._image.kept()
         rows, columns = window.slices
         masks = image.mask is not None and self.facts.alpha not in bands
         mask = image.mask[rows, columns] if image.mask is not None and masks else None
         if bands == tuple(range(1, len(image.values) + 1)):
             return Block(values=image.values[:, rows, columns], mask=mask)
         return Block(values=image.values[[band - 1 for band in bands], rows, columns], mask=mask)
-
-    def _image(self, window: Window) -> Block:
-        # a whole image is asked for once; only windows are likely to be followed by more
-        if window.shape == self.facts.grid.shape:
-            return DECODED.peek(self._ticket) or self._decode()
-        with self._decoding:
-            return DECODED.get(self._ticket, self._decode)
 
     def _decode(self) -> Block:
         try:
@@ -78,7 +68,7 @@ class Picture:
             raise _unreadable(self._path, error) from error
 
     def close(self) -> None:
-        DECODED.drop(self._ticket)
+        self._image.drop()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +126,7 @@ def _facts(image: ImageFile, name: str) -> Facts:
         nodata=(float(transparent) if isinstance(transparent, int) else None,) * layout.count,
         band_names=(None,) * layout.count,
         alpha=layout.alpha,
-        tags={str(key): str(text) for key, text in image.info.items() if isinstance(text, str)},
+        tags={str(key).upper(): str(text) for key, text in image.info.items() if isinstance(text, str)},
         palette=_palette(image),
     )
 
@@ -164,7 +154,8 @@ def _block(path: Path, image: ImageFile, name: str) -> Block:
     transparent = image.info.get("transparency")
     if layout.count == 3 and isinstance(transparent, tuple):
         # one colour is transparent: a pixel that has it in all bands, not a band that has its share of it
-        return Block(values=values, mask=(values != np.array(transparent, values.dtype)[:, None, None]).any(0))
+        color = (np.array(transparent) & np.iinfo(values.dtype).max).astype(values.dtype)
+        return Block(values=values, mask=(values != color[:, None, None]).any(0))
     return Block(values=values)
 
 

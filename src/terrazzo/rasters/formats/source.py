@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
 
+READ_LIMIT_BYTES = 8 * 2**30
+"""One read never allocates more than this, whatever size a file declares."""
+
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255 each."""
 
@@ -30,6 +33,7 @@ class Facts:
     alpha: int | None = None
     """The band, from 1, that holds transparency."""
     tags: dict[str, str] = field(default_factory=dict)
+    """Notes in the file, by names in capitals."""
     palette: dict[int, Color] | None = None
 
     @property
