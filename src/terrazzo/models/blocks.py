@@ -1,0 +1,94 @@
+"""The pieces that the networks share: normalised convolutions, doubling, padding, first weights."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from terrazzo.models.options import ModelOptions
+
+ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
+    "relu": lambda inplace: nn.ReLU(inplace=inplace),
+    "elu": lambda inplace: nn.ELU(inplace=inplace),
+    "leaky_relu": lambda inplace: nn.LeakyReLU(0.1, inplace=inplace),
+    "silu": lambda inplace: nn.SiLU(inplace=inplace),
+    "gelu": lambda _: nn.GELU(),
+}
+LARGEST_GROUPS = 8
+
+
+def widths(options: ModelOptions) -> list[int]:
+    """Filters of each level, from full size down: depth + 1 numbers."""
+    return [round(options.filters * options.growth**level) for level in range(options.depth + 1)]
+
+
+def norm(options: ModelOptions, channels: int) -> nn.Module:
+    if options.norm == "batch":
+        return nn.BatchNorm2d(channels, momentum=options.norm_momentum)
+    if options.norm == "group":
+        groups = next(groups for groups in range(LARGEST_GROUPS, 0, -1) if channels % groups == 0)
+        return nn.GroupNorm(groups, channels)
+    return nn.Identity()
+
+
+def activation(options: ModelOptions) -> nn.Module:
+    # in place saves memory traffic; behind a normalisation nobody else needs the input, without one a shortcut does
+    return ACTIVATIONS[options.activation](options.norm != "none")
+
+
+def convolution(options: ModelOptions, inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size (stride 1) or halves it (stride 2); biased only where no normalisation follows."""
+    return nn.Conv2d(inputs, outputs, options.kernel, stride=stride, padding=options.kernel // 2, bias=options.norm == "none")
+
+
+def doubling(options: ModelOptions, inputs: int, outputs: int) -> nn.Module:
+    """(batch, inputs, height, width) to (batch, outputs, 2 height, 2 width)."""
+    if options.upsample == "transpose":
+        return Doubling(inputs, outputs, max(options.up_kernel, 2))
+    kernel = options.up_kernel + 1 - options.up_kernel % 2
+    resize = nn.Upsample(scale_factor=2, mode=options.upsample)
+    return nn.Sequential(resize, nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2))
+
+
+class Doubling(nn.Module):
+    """A transposed convolution of stride 2 whose output is exactly twice as large, whatever its kernel."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride=2, padding=(kernel - 2) // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = 2 * x.shape[-2], 2 * x.shape[-1]
+        doubled: Tensor = self.conv(x)
+        return doubled[..., :height, :width]
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Repeat the lower and right edge until height and width are multiples, so that any size fits the network."""
+    bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
+    if not (bottom or right):
+        return x
+    return functional.pad(x, (0, right, 0, bottom), mode="replicate")
+
+
+def initialize(network: nn.Module, options: ModelOptions) -> None:
+    """Draw the first weights of all convolutions from torch's global generator, which the caller seeds; biases are 0."""
+    family, _, distribution = options.initializer.partition("_")
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            if family == "he":
+                draw = nn.init.kaiming_normal_ if distribution == "normal" else nn.init.kaiming_uniform_
+                draw(module.weight, nonlinearity="relu")
+            else:
+                xavier = nn.init.xavier_normal_ if distribution == "normal" else nn.init.xavier_uniform_
+                xavier(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def seeded_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Build a network whose first weights depend on the seed alone; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()

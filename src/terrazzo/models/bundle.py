@@ -1,0 +1,106 @@
+"""The model folder: model.safetensors (weights, nothing else) and model.json (all that prediction obeys). Never pickle."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from terrazzo.errors import ModelError, RecipeError
+from terrazzo.labels.legend import Legend
+from terrazzo.models.network import build_network
+from terrazzo.models.options import ModelOptions
+from terrazzo.options import Options
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.window import Shape
+from terrazzo.rasters.write import write_text, writing
+from terrazzo.samples.scaling import Scaling
+
+FORMAT: Literal["terrazzo-model"] = "terrazzo-model"
+VERSION: Literal[1] = 1
+WEIGHTS, CARD = "model.safetensors", "model.json"
+
+
+class ModelCard(Options):
+    """Everything but the weights. What training measured is the only thing prediction obeys."""
+
+    format: Literal["terrazzo-model"] = FORMAT
+    version: Literal[1] = VERSION
+    network: ModelOptions
+    bands: int
+    """Bands that the network sees."""
+    window: Shape
+    """(height, width) of the training windows in pixels."""
+    cell_size: tuple[float, float] | None
+    """(x, y) ground size of a training pixel in units of `crs`; None without georeference."""
+    crs: str | None
+    reading: DataOptions
+    """How pixels were read: bands, nodata, HDU, axes; without paths."""
+    legend: dict[str, Any]
+    scaling: dict[str, Any]
+    recipe: dict[str, Any]
+    """The resolved recipe, without the data's paths."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A network and its card."""
+
+    network: nn.Module
+    card: ModelCard
+    legend: Legend
+    scaling: Scaling
+
+
+SCALING = TypeAdapter(Scaling)
+
+
+def save_bundle(folder: Path, network: nn.Module, card: ModelCard) -> None:
+    """Write both files, each atomically; the weights first, so that a card never stands without them."""
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in network.state_dict().items()}
+    with writing(folder / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+    write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
+
+
+def model_folder(path: Path) -> Path:
+    """The model folder that a path means: itself, or `model` in a run.
+
+    Raises RecipeError (exit code 2) if there is nothing, ModelError if it is something else.
+    """
+    for folder in (path, path / "model"):
+        if (folder / CARD).is_file():
+            return folder
+    if not path.exists():
+        raise RecipeError(f"no model at {path}. Give a model folder or a run that has ended.")
+    if path.is_dir():
+        raise ModelError(f"{path} holds no {CARD}. Give a model folder or a run that has ended.")
+    raise ModelError(f"{path} is a file; a model of Terrazzo is a folder with {WEIGHTS} and {CARD}. Pickled models are never opened.")
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a model folder or a run. Raises ModelError if it is broken, unsafe or of a newer format."""
+    folder = model_folder(path)
+    try:
+        card = ModelCard.model_validate_json((folder / CARD).read_bytes())
+        legend = Legend.from_json(json.dumps(card.legend))
+        scaling = SCALING.validate_python(card.scaling)
+    except (ValidationError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder / CARD} is not a model card of this version of Terrazzo ({str(error).splitlines()[0]}).") from error
+    network = build_network(card.network, card.bands, len(legend.classes))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ModelError(f"{folder / WEIGHTS} does not hold the weights that {CARD} describes ({str(error).splitlines()[0]}).") from error
+    return Bundle(network=network.eval(), card=card, legend=legend, scaling=scaling)
+
+
+def network_on(bundle: Bundle, device: torch.device) -> nn.Module:
+    """The network in evaluation mode on a device, channels last."""
+    return bundle.network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]

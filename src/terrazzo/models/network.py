@@ -1,0 +1,76 @@
+"""From options to a network, and how it runs on a device: precision and memory layout."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from terrazzo.errors import EnvironmentFault
+from terrazzo.models.blocks import seeded_network
+from terrazzo.models.options import ModelOptions
+from terrazzo.models.resunet import ResidualUNet
+from terrazzo.models.unet import UNet
+
+Precision = Literal["float32", "bfloat16"]
+NETWORKS = {"unet": UNet, "resunet": ResidualUNet}
+
+
+def build_network(options: ModelOptions, bands: int, classes: int, seed: int = 0) -> nn.Module:
+    """The network that the options describe, with first weights that depend on the seed alone."""
+    return seeded_network(lambda: NETWORKS[options.kind](options, bands, classes), seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Where and how a network computes."""
+
+    device: torch.device
+    precision: Precision
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move the network to the device, channels last: convolutions read neighbouring channels together."""
+        return network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def logits(self, network: nn.Module, images: Tensor) -> Tensor:
+        """(batch, bands, height, width) float32 in, float32 logits out; matrix products in the runtime's precision."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            out: Tensor = network(images)
+        return out.float()
+
+
+def choose_runtime(device: str, precision: str) -> Runtime:
+    """Resolve 'auto' of device and precision.
+
+    Device: the first CUDA device, else Apple's MPS, else the CPU. Precision: bfloat16 where the chip multiplies it in
+    hardware (CPU with AVX512-BF16 or AMX, CUDA of compute capability 8.0 and later), else float32: emulated bfloat16 is
+    slower than float32.
+    Raises EnvironmentFault if the device asked for is not there.
+    """
+    chosen = _device(device)
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16(chosen) else "float32"
+    return Runtime(device=chosen, precision="bfloat16" if precision == "bfloat16" else "float32")
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the chip multiplies bfloat16 in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise EnvironmentFault(f"device '{name}' is not available here ({str(error).splitlines()[0]}). Use --device auto or cpu.") from error
+    return device

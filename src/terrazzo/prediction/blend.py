@@ -1,0 +1,88 @@
+"""Blending overlapping windows in integers, so that the sum does not depend on the order of its parts."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.labels.legend import IGNORE
+from terrazzo.prediction.sliding import SlidingGrid
+from terrazzo.rasters.window import Window
+
+PROBABILITY_ONE = 65535
+"""A probability of 1, quantised."""
+LARGEST_WEIGHT = 64
+"""Weight along one side. 65535 * 64 * 64 * 16 overlapping windows stays below 2^32."""
+
+Blend = Literal["hann", "linear", "flat"]
+
+
+def side_weights(size: int, blend: Blend) -> NDArray[np.uint32]:
+    """Weights 1 to 64 of the pixels along one side of a window, symmetric, largest in the middle."""
+    centre = (np.arange(size) + 0.5) / size
+    if blend == "flat":
+        shape = np.ones(size)
+    elif blend == "linear":
+        shape = 1 - np.abs(2 * centre - 1)
+    else:
+        shape = np.sin(np.pi * centre) ** 2
+    return np.maximum(1, np.rint(shape * LARGEST_WEIGHT)).astype(np.uint32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendedRows:
+    """Finished rows of a map, as wide as the raster."""
+
+    row_off: int
+    sums: NDArray[np.uint32]
+    """(classes, rows, width), weighted probabilities."""
+    totals: NDArray[np.uint32]
+    """(rows, width), what the sums of a probability of 1 would be in units of PROBABILITY_ONE; 0 where nothing was predicted."""
+    valid: NDArray[np.bool_]
+    """(rows, width)."""
+
+    def indices(self) -> NDArray[np.uint8]:
+        """Class indices (rows, width) of the largest probability; 255 where invalid or not predicted."""
+        best = self.sums.argmax(axis=0).astype(np.uint8)
+        best[~self.valid | (self.totals == 0)] = IGNORE
+        return best
+
+    def probabilities(self) -> NDArray[np.uint16]:
+        """(classes, rows, width), 65535 = 1; all classes 0 where invalid or not predicted."""
+        totals = np.where(self.valid, self.totals, 0)
+        half = totals // 2
+        # in 64 bits, because half a weight is added to round
+        shares = (self.sums.astype(np.uint64) + half) // np.maximum(totals, 1)
+        return np.where(totals > 0, shares, 0).astype(np.uint16)
+
+
+class BlendBand:
+    """The rows of a map that are still being added to: as high as a window, as wide as the raster."""
+
+    def __init__(self, grid: SlidingGrid, classes: int, blend: Blend) -> None:
+        height, width = grid.size[0], grid.shape[1]
+        self._sums = np.zeros((classes, height, width), np.uint32)
+        self._totals = np.zeros((height, width), np.uint32)
+        self._valid = np.zeros((height, width), np.bool_)
+        self._weights = np.outer(side_weights(grid.size[0], blend), side_weights(grid.size[1], blend))
+
+    def add(self, window: Window, valid: NDArray[np.bool_], probabilities: NDArray[np.uint16] | None) -> None:
+        """Add a window, cut to the raster, whose top is the band's top; probabilities (classes, full height, full width) quantised."""
+        rows, columns = slice(0, window.height), slice(window.col_off, window.col_end)
+        self._valid[rows, columns] = valid
+        if probabilities is None:
+            return
+        weights = self._weights[: window.height, : window.width]
+        self._sums[:, rows, columns] += probabilities[:, : window.height, : window.width] * weights
+        self._totals[rows, columns] += weights
+
+    def take(self, row_off: int, rows: int) -> BlendedRows:
+        """Hand out the top rows, which no later window touches, and move the others up."""
+        parts = []
+        for array in (self._sums, self._totals, self._valid):
+            parts.append(array[..., :rows, :].copy())
+            array[..., : array.shape[-2] - rows, :] = array[..., rows:, :].copy()
+            array[..., array.shape[-2] - rows :, :] = 0
+        sums, totals, valid = parts
+        return BlendedRows(row_off=row_off, sums=sums, totals=totals, valid=valid)

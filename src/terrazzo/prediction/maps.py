@@ -1,0 +1,105 @@
+"""Class maps and probabilities on disk: what they are called, and writing them as their rows are finished."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
+from terrazzo.prediction.stream import Job, Predictor, predict_rows, windows_of
+from terrazzo.progress import Progress
+from terrazzo.rasters.raster import Raster
+from terrazzo.rasters.write import BandWriter, MapStyle, MapWriter
+
+logger = logging.getLogger(__name__)
+THINNED = 8
+"""Every n-th row and column counts for the histogram of probabilities."""
+
+RowsSeen = Callable[[Job, BlendedRows, NDArray[np.uint8]], None]
+"""Called with each finished piece of a map: the job, its rows, and their class indices (rows, width)."""
+
+
+def map_path(out: Path, stem: str, raster: Raster) -> Path:
+    """OUT/<stem>_predseg.tif; .png where the input is no GeoTIFF and has no map coordinates."""
+    plain = raster.format != "GTiff" and not raster.grid.georeferenced
+    return out / f"{stem}_predseg{'.png' if plain else '.tif'}"
+
+
+def probabilities_path(class_map: Path) -> Path:
+    """<stem>_probabilities.tif beside a class map."""
+    return class_map.with_name(class_map.stem.removesuffix("_predseg") + "_probabilities.tif")
+
+
+def map_style(legend: Legend) -> MapStyle:
+    """The legend as maps carry it: they hold class values, so nothing is left to remap."""
+    return MapStyle(colors=dict(zip(legend.values, legend.colors, strict=True)), legend_json=legend.plain().to_json())
+
+
+class Tally:
+    """How often each class was predicted, and how sure the model was of it."""
+
+    def __init__(self, legend: Legend) -> None:
+        self._legend = legend
+        self._classes = np.zeros(IGNORE + 1, np.int64)
+        self._confidence = np.zeros(10, np.int64)
+
+    def add(self, rows: BlendedRows, indices: NDArray[np.uint8]) -> None:
+        self._classes += np.bincount(indices.reshape(-1), minlength=IGNORE + 1)
+        # a thinned grid is enough to tell how sure the model is
+        sums, totals = rows.sums[:, ::THINNED, ::THINNED], rows.totals[::THINNED, ::THINNED]
+        seen = (totals > 0) & rows.valid[::THINNED, ::THINNED]
+        shares = sums[:, seen].max(axis=0) / (totals[seen] * float(PROBABILITY_ONE))
+        self._confidence += np.histogram(shares, bins=10, range=(0, 1))[0]
+
+    def tell(self) -> None:
+        """Warn if everything is one class."""
+        present = np.flatnonzero(self._classes[:IGNORE])
+        if len(present) != 1:
+            return
+        total = max(1, int(self._confidence.sum()))
+        shares = ", ".join(f"{low / 10:.1f}: {count / total:.0%}" for low, count in enumerate(self._confidence) if count)
+        name = self._legend.names[int(present[0])]
+        logger.warning("Every predicted pixel is '%s'. Its probability, by tenths from: %s.", name, shares)
+
+
+def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progress, seen: RowsSeen | None = None) -> list[Path]:
+    """Predict each job to its class map, and its probabilities where the options ask; returns what was written.
+
+    A map appears under its name only when it is whole and was read back. If all maps are of one class, a warning says so.
+    """
+    written: list[Path] = []
+    tally = Tally(predictor.bundle.legend)
+    with progress.task("predict", windows_of(list(jobs.values())), "window") as advance:
+        pieces = predict_rows(list(jobs.values()), predictor, advance)
+        for path, work in jobs.items():
+
+            def each(rows: BlendedRows, indices: NDArray[np.uint8], work: Job = work) -> None:
+                tally.add(rows, indices)
+                if seen is not None:
+                    seen(work, rows, indices)
+
+            written += _write_map(path, work, pieces, predictor, each)
+    tally.tell()
+    return written
+
+
+def _write_map(
+    path: Path, work: Job, pieces: Iterator[BlendedRows], predictor: Predictor, seen: Callable[[BlendedRows, NDArray[np.uint8]], None]
+) -> list[Path]:
+    legend = predictor.bundle.legend
+    beside = probabilities_path(path) if predictor.options.probabilities else None
+    with ExitStack() as stack:
+        classes = stack.enter_context(MapWriter(path, work.raster.grid, map_style(legend)))
+        shares = stack.enter_context(BandWriter(beside, work.raster.grid, legend.names)) if beside else None
+        for _ in work.grid.row_starts:
+            rows = next(pieces)
+            indices = rows.indices()
+            classes.write(legend.decode(indices))
+            if shares is not None:
+                shares.write(rows.probabilities())
+            seen(rows, indices)
+    return [path, beside] if beside else [path]

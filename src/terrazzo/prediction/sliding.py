@@ -1,0 +1,58 @@
+"""The grid of prediction windows: it starts at the raster's origin, so that every block of the map is predicted alike.
+
+    0      stride                       windows of `size` every `stride` pixels; the last of a row
+    |---------|                         or column may reach beyond the raster, where pixels are mirrored
+    [ window 0    ]
+              [ window 1    ]
+                        [ window 2  :  ]
+    |<-------- raster ------------->|
+"""
+
+from dataclasses import dataclass
+
+from terrazzo.errors import WindowError
+from terrazzo.rasters.window import Shape, Window
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlidingGrid:
+    """Windows of one size over a raster."""
+
+    shape: Shape
+    """(height, width) of the raster in pixels."""
+    size: Shape
+    """(height, width) of a window in pixels."""
+    stride: Shape
+    """(rows, columns) from window to window, 1 <= stride <= size."""
+
+    def __post_init__(self) -> None:
+        for size, stride in zip(self.size, self.stride, strict=True):
+            if not 1 <= stride <= size:
+                raise WindowError(f"a stride of {stride} px does not fit windows of {size} px; it must be 1 to {size}.")
+
+    @classmethod
+    def of(cls, shape: Shape, size: Shape, overlap: float) -> "SlidingGrid":
+        """overlap: share of the window that neighbours share, 0 <= overlap < 1."""
+        rows, columns = (max(1, round(side * (1 - overlap))) for side in size)
+        return cls(shape=shape, size=size, stride=(rows, columns))
+
+    @property
+    def row_starts(self) -> list[int]:
+        return _starts(self.shape[0], self.size[0], self.stride[0])
+
+    @property
+    def col_starts(self) -> list[int]:
+        return _starts(self.shape[1], self.size[1], self.stride[1])
+
+    def row(self, row_off: int) -> list[Window]:
+        """The windows of one row, cut to the raster."""
+        return [self._window(row_off, col_off) for col_off in self.col_starts]
+
+    def _window(self, row_off: int, col_off: int) -> Window:
+        height, width = min(self.size[0], self.shape[0] - row_off), min(self.size[1], self.shape[1] - col_off)
+        return Window(col_off=col_off, row_off=row_off, width=width, height=height)
+
+
+def _starts(length: int, size: int, stride: int) -> list[int]:
+    """0, stride, 2 stride ... until the last interval of `size` reaches `length`."""
+    return list(range(0, max(length - size, 0) + stride, stride)) if length > size else [0]

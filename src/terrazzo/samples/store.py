@@ -1,0 +1,88 @@
+"""Pixels of scenes by window: decoded once and kept in memory where they fit, else read window by window."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.labels.masks import MaskLabels
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.raster import Pixels, Raster, open_raster
+from terrazzo.rasters.window import Shape, Window, whole
+from terrazzo.samples.scenes import Scene
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """An open scene; pixels and labels are whole images where the scene is kept in memory."""
+
+    raster: Raster
+    masks: MaskLabels | None
+    pixels: Pixels | None = None
+    labels: NDArray[np.uint8] | None = None
+
+
+class SceneStore:
+    """Images and labels of a set of scenes; safe to read from several threads."""
+
+    def __init__(self, scenes: Sequence[Scene], legend: Legend, data: DataOptions) -> None:
+        self._scenes = {scene.name: scene for scene in scenes}
+        self._legend = legend
+        self._data = data
+        self._budget = data.cache_mb * MEGABYTE
+        self._loaded: dict[str, _Loaded] = {}
+        self._lock = threading.Lock()
+
+    def shape(self, scene: str) -> Shape:
+        """(height, width) of a scene in pixels."""
+        return self._open(scene).raster.shape
+
+    def raster(self, scene: str) -> Raster:
+        return self._open(scene).raster
+
+    def image(self, scene: str, window: Window) -> Pixels:
+        """The pixels of a window inside a scene."""
+        loaded = self._open(scene)
+        if loaded.pixels is None:
+            return loaded.raster.read(window)
+        return crop(loaded.pixels, window)
+
+    def labels(self, scene: str, window: Window) -> NDArray[np.uint8]:
+        """Class indices (height, width) of a window inside a scene; 255 where ignored."""
+        loaded = self._open(scene)
+        if loaded.masks is None:
+            return np.full(window.shape, IGNORE, np.uint8)
+        if loaded.labels is None:
+            return loaded.masks.read(window)
+        rows, columns = window.slices
+        return loaded.labels[rows, columns]
+
+    def _open(self, name: str) -> _Loaded:
+        # one lock for all scenes: the first to come decodes, the others find it done
+        with self._lock:
+            loaded = self._loaded.get(name)
+            if loaded is None:
+                loaded = self._loaded[name] = self._load(self._scenes[name])
+            return loaded
+
+    def _load(self, scene: Scene) -> _Loaded:
+        raster = open_raster(scene.image, self._data)
+        masks = MaskLabels(scene.label, self._legend) if scene.label is not None else None
+        height, width = raster.shape
+        cost = height * width * (raster.bands * raster.dtype.itemsize + 2)
+        if cost > self._budget:
+            return _Loaded(raster=raster, masks=masks)
+        self._budget -= cost
+        return _Loaded(raster=raster, masks=masks, pixels=raster.read(), labels=masks.read(whole(raster.shape)) if masks is not None else None)
+
+
+def crop(pixels: Pixels, window: Window) -> Pixels:
+    """Cut a window from the pixels of a whole image that holds it."""
+    rows, columns = window.slices
+    holes = pixels.holes[:, rows, columns] if pixels.holes is not None else None
+    return Pixels(values=pixels.values[:, rows, columns], valid=pixels.valid[rows, columns], holes=holes)

@@ -1,0 +1,59 @@
+"""metrics.jsonl: one line an epoch, on disk as soon as the epoch ends."""
+
+import json
+import os
+from pathlib import Path
+from typing import TypedDict
+
+from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.scores import pixel_scores
+from terrazzo.rasters.write import write_text
+
+
+class ValidationRow(TypedDict):
+    loss: float
+    mean_dice: float | None
+    mean_iou: float | None
+    dice: list[float | None]
+
+
+class MetricsRow(TypedDict):
+    epoch: int
+    step: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    validation: ValidationRow | None
+
+
+def validation_row(loss: float, confusion: Confusion) -> ValidationRow:
+    """What an evaluation on the validation part leaves; scores from the counts of all its pixels."""
+    numbers = range(confusion.classes)
+    scores = pixel_scores(confusion, list(numbers), [str(number) for number in numbers])
+    return ValidationRow(loss=loss, mean_dice=scores["mean_dice"], mean_iou=scores["mean_iou"], dice=[each["f1"] for each in scores["classes"]])
+
+
+class MetricsLog:
+    """Appends to metrics.jsonl."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, row: MetricsRow) -> None:
+        """Append one epoch; it survives a crash right after."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rows(self) -> list[MetricsRow]:
+        """All epochs so far; a half-written last line, as a crash leaves it, does not count."""
+        if not self.path.exists():
+            return []
+        lines = self.path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1]]
+
+    def cut(self, epochs: int) -> None:
+        """Forget what came after an epoch: a resumed run writes it again."""
+        rows = [row for row in self.rows() if row["epoch"] <= epochs]
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))

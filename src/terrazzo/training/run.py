@@ -1,0 +1,83 @@
+"""The run folder: what a training leaves, and whether another may use it."""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from terrazzo.errors import ConflictError
+from terrazzo.rasters.write import check_writable, write_text
+from terrazzo.training.fit import LAST
+
+
+class RunState(Enum):
+    NEW = "new"
+    UNFINISHED = "unfinished"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFolder:
+    """The files of a run. The report is written last: a run that has one is finished."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.toml"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.parquet"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def maps(self) -> Path:
+        return self.path / "maps"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def state(self) -> RunState:
+        if self.report.exists():
+            return RunState.FINISHED
+        return RunState.UNFINISHED if self.recipe.exists() else RunState.NEW
+
+    @property
+    def resumable(self) -> bool:
+        return (self.checkpoints / LAST).exists()
+
+    def begin(self, recipe_toml: str, *, resume: bool) -> RunState:
+        """Make the folder ready for a recipe and keep the recipe there; the state found is returned.
+
+        A finished run of the same recipe is FINISHED and stays as it is. An unfinished one goes on with resume.
+        Raises ConflictError if the folder holds a run of another recipe, an unfinished run without resume, or files
+        that are no run; EnvironmentFault if the folder cannot be written.
+        """
+        state = self.state
+        if state is not RunState.NEW and self.recipe.read_text(encoding="utf-8") != recipe_toml:
+            raise ConflictError(f"{self.path} holds a run of another recipe. Give another --out.")
+        if state is RunState.UNFINISHED and not resume:
+            raise ConflictError(f"{self.path} holds an unfinished run. Go on with --resume, or give another --out.")
+        if state is RunState.NEW and self.path.is_dir() and any(self.path.iterdir()):
+            raise ConflictError(f"{self.path} is not empty and holds no run. Give an empty or new folder as --out.")
+        if state is not RunState.FINISHED:
+            check_writable(self.path)
+            write_text(self.recipe, recipe_toml)
+        return state

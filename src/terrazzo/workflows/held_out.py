@@ -1,0 +1,92 @@
+"""What a run says of itself: maps of its held-out ground, compared with the labels."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.evaluation.confusion import Confusion
+from terrazzo.labels.legend import IGNORE
+from terrazzo.prediction.blend import BlendedRows
+from terrazzo.prediction.maps import map_path, write_maps
+from terrazzo.prediction.stream import Job, Predictor
+from terrazzo.rasters.files import ImageFile, output_stems
+from terrazzo.rasters.raster import open_raster
+from terrazzo.rasters.window import Window
+from terrazzo.samples.batches import Sample, rows_of
+from terrazzo.samples.store import SceneStore
+from terrazzo.samples.table import Samples
+from terrazzo.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutScores:
+    """Counts over held-out ground, each pixel once, and by sample."""
+
+    part: str
+    """The part of the split: test if there is one, else validation, else train."""
+    total: Confusion
+    by_sample: Mapping[int, Confusion]
+    """By the sample's id; overlapping samples count their common pixels each."""
+    maps: Mapping[str, Path]
+    """The map of each scene, predicted where windows touch the part."""
+
+
+def score_held_out(samples: Samples, store: SceneStore, predictor: Predictor, out: Path, progress: Progress) -> HeldOutScores:
+    """Map the scenes of the held-out part into a folder and count how the maps agree with the labels there."""
+    part = evaluated_part(samples)
+    by_scene: dict[str, list[Sample]] = {}
+    for sample in rows_of(samples.part(part)):
+        by_scene.setdefault(sample.scene, []).append(sample)
+    counter = _Counter(store, by_scene, len(samples.legend.classes))
+    stems = output_stems([ImageFile(name=scene, path=store.raster(scene).path) for scene in by_scene])
+    jobs: dict[Path, Job] = {}
+    maps: dict[str, Path] = {}
+    for scene, members in by_scene.items():
+        raster = store.raster(scene)
+        maps[scene] = map_path(out, stems[raster.path], raster)
+        jobs[maps[scene]] = predictor.job(raster, _touching([sample.window for sample in members]))
+        counter.scenes[id(raster)] = scene
+    write_maps(jobs, predictor, progress, counter.count)
+    return HeldOutScores(part=part, total=counter.total, by_sample=counter.by_sample, maps=maps)
+
+
+def evaluated_part(samples: Samples) -> str:
+    """test, else validation, else train, which a warning tells."""
+    for part in ("test", "validation"):
+        if len(samples.part(part)):
+            return part
+    logger.warning("Nothing is held out: the figures are those of the training part and say little of other ground.")
+    return "train"
+
+
+class _Counter:
+    """Compares finished rows with the labels under held-out samples."""
+
+    def __init__(self, store: SceneStore, by_scene: Mapping[str, list[Sample]], classes: int) -> None:
+        self.scenes: dict[int, str] = {}
+        self.total = Confusion(classes)
+        self.by_sample = {sample.id: Confusion(classes) for members in by_scene.values() for sample in members}
+        self._store = store
+        self._by_scene = by_scene
+
+    def count(self, job: Job, rows: BlendedRows, indices: NDArray[np.uint8]) -> None:
+        scene = self.scenes[id(job.raster)]
+        band = Window(col_off=0, row_off=rows.row_off, width=indices.shape[1], height=indices.shape[0])
+        truth = np.where(rows.valid, self._store.labels(scene, band), IGNORE)
+        covered = np.zeros(truth.shape, np.bool_)
+        for sample in self._by_scene[scene]:
+            if (inner := sample.window.intersection(band)) is not None:
+                at = inner.inside(band)
+                covered[at] = True
+                self.by_sample[sample.id].add(truth[at], indices[at])
+        self.total.add(np.where(covered, truth, IGNORE), indices)
+
+
+def _touching(windows: list[Window]) -> Callable[[Window], bool]:
+    return lambda window: any(window.intersection(other) is not None for other in windows)

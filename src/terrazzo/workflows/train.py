@@ -1,0 +1,177 @@
+"""train: index, split, fit, evaluate, report; leaves a run."""
+
+import json
+import logging
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from terrazzo.errors import DataError
+from terrazzo.labels.resolve import resolve_legend
+from terrazzo.labels.survey import survey
+from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
+from terrazzo.models.network import Runtime, build_network, choose_runtime
+from terrazzo.rasters.raster import Pixels
+from terrazzo.rasters.window import Window, cover
+from terrazzo.recipes.recipe import Recipe, to_toml
+from terrazzo.samples.batches import Preparation, rows_of
+from terrazzo.samples.ground import HeldOut
+from terrazzo.samples.index import build_index
+from terrazzo.samples.scaling import Scaling, measure
+from terrazzo.samples.scenes import Scene, check_scenes, find_scenes
+from terrazzo.samples.split import assign_split
+from terrazzo.samples.store import SceneStore
+from terrazzo.samples.table import Samples, load
+from terrazzo.training.fit import Task, Trainer, best_weights
+from terrazzo.training.losses import balanced_weights, build_loss
+from terrazzo.training.metrics import MetricsLog
+from terrazzo.training.run import RunFolder, RunState
+from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.held_out import HeldOutWork, evaluate_held_out, run_result
+
+logger = logging.getLogger(__name__)
+BLOCK = 1024
+"""Side of the blocks in which statistics are measured, in pixels."""
+
+
+def train(recipe: Path, out: Path | None = None, *, resume: bool = False, context: Context | None = None) -> Result:
+    """Train what a recipe describes and tell how good it is: a run folder with model, evaluation and report.
+
+    recipe: a TOML file. out: the run folder; default: `runs/<recipe's name>` in the working directory.
+    A finished run of the same recipe is left as it is.
+    Raises RecipeError, DataError, ConflictError, EnvironmentFault or DivergedError.
+    """
+    context = context or open_context(recipe)
+    folder = RunFolder(path=(out or Path("runs") / recipe.stem).resolve())
+    state = folder.begin(to_toml(context.recipe), resume=resume)
+    if state is RunState.FINISHED:
+        logger.info("%s is finished; nothing was done.", folder.path)
+        return run_result(folder)
+    if context.threads:
+        torch.set_num_threads(context.threads)
+    runtime = choose_runtime(context.device, context.recipe.training.precision)
+    lesson = prepare(folder, context)
+    if not folder.model.exists():
+        fit(folder, lesson, runtime, context)
+    bundle = load_bundle(folder.model)
+    evaluate_held_out(folder, HeldOutWork(bundle=bundle, samples=lesson.samples, store=lesson.store, runtime=runtime), context)
+    return run_result(folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """All that a training learns from."""
+
+    scenes: list[Scene]
+    samples: Samples
+    store: SceneStore
+
+    @property
+    def legend(self) -> Legend:
+        return self.samples.legend
+
+
+def prepare(folder: RunFolder, context: Context) -> Lesson:
+    """Find the scenes, index and split them; a samples table that the run already has is used as it is."""
+    recipe = context.recipe
+    scenes = find_scenes(recipe.data, context.folder)
+    check_scenes(scenes, recipe.data)
+    if folder.samples.exists():
+        samples = load(folder.samples)
+    else:
+        legend = resolve_legend(recipe.legend, survey([scene.label for scene in scenes if scene.label is not None], context.progress))
+        indexed = build_index(scenes, legend, recipe.data, recipe.samples, context.progress)
+        samples = assign_split(indexed, recipe.split)
+        samples.save(folder.samples)
+    return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, samples.legend, recipe.data))
+
+
+def fit(folder: RunFolder, lesson: Lesson, runtime: Runtime, context: Context) -> None:
+    """Measure the scaling, fit the network, keep the model."""
+    recipe, train_part = context.recipe, lesson.samples.part("train")
+    if not len(train_part.frame):
+        raise DataError("the training part is empty. Lower [split] validation and test, or name other scenes.")
+    scaling = measure_scaling(train_part, lesson.store, recipe)
+    classes = len(lesson.legend.classes)
+    network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
+    task = Task(
+        train=rows_of(train_part),
+        validation=rows_of(lesson.samples.part("validation")),
+        preparation=Preparation(
+            store=lesson.store,
+            scaling=scaling,
+            size=recipe.samples.shape,
+            seed=recipe.training.seed,
+            augment=recipe.augment,
+            held_out=HeldOut.of(lesson.samples) if recipe.draw.jitter else None,
+        ),
+        per_epoch=recipe.draw.per_epoch,
+        classes=classes,
+    )
+    loss = build_loss(recipe.training.loss, class_weights(recipe, train_part, runtime.device))
+    trainer = Trainer(network, runtime, loss, recipe.training, task)
+    log = MetricsLog(folder.metrics)
+    if folder.resumable:
+        trainer.resume(folder.checkpoints)
+        logger.info("Resumed after epoch %d.", trainer.state.epoch)
+    log.cut(trainer.state.epoch)
+    trainer.fit(folder.checkpoints, log, context.progress)
+    network.load_state_dict(best_weights(folder.checkpoints, runtime.device))
+    save_bundle(folder.model, network, card(lesson, scaling, recipe))
+
+
+def measure_scaling(train_part: Samples, store: SceneStore, recipe: Recipe) -> Scaling:
+    """Band statistics over every valid pixel of the training windows, each pixel once."""
+    covered = int((train_part.frame["width"] * train_part.frame["height"]).sum())
+    return measure(_training_blocks(train_part, store), recipe.data.scaling, covered)
+
+
+def _training_blocks(train_part: Samples, store: SceneStore) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
+    by_scene: dict[str, list[Window]] = {}
+    for sample in rows_of(train_part):
+        by_scene.setdefault(sample.scene, []).append(sample.window)
+    for scene, windows in by_scene.items():
+        for block in cover(store.shape(scene), (BLOCK, BLOCK), 0):
+            counted = np.zeros(block.shape, np.bool_)
+            for window in windows:
+                if (inner := window.intersection(block)) is not None:
+                    counted[inner.inside(block)] = True
+            if counted.any():
+                yield store.image(scene, block), counted
+
+
+def class_weights(recipe: Recipe, train_part: Samples, device: torch.device) -> torch.Tensor | None:
+    """The weights that the recipe asks for, (classes,) float32, or None. Raises DataError if a list has another length."""
+    asked, values = recipe.training.class_weights, train_part.legend.values
+    if asked == "none":
+        return None
+    if asked == "balanced":
+        asked = balanced_weights(train_part.class_pixels().sum(axis=0).tolist())
+    if len(asked) != len(values):
+        raise DataError(f"training.class_weights has {len(asked)} numbers, the legend {len(values)} classes. Give one a class.")
+    return torch.tensor(asked, dtype=torch.float32, device=device)
+
+
+def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
+    """What the model keeps beside its weights; no path of this machine among it."""
+    first = lesson.store.raster(lesson.scenes[0].name).grid
+    no_paths = {"root": None, "images": None, "labels": None}
+    reading = recipe.data.model_copy(update=no_paths)
+    return ModelCard(
+        network=recipe.model,
+        bands=len(scaling.bands),
+        window=recipe.samples.shape,
+        cell_size=first.cell_size,
+        crs=first.crs.to_string() if first.crs is not None else None,
+        reading=reading,
+        legend=json.loads(lesson.legend.to_json()),
+        scaling=asdict(scaling),
+        recipe=recipe.model_copy(update={"data": reading}).model_dump(mode="json"),
+        versions={"terrazzo": version("terrazzo"), "torch": torch.__version__, "python": platform.python_version()},
+    )
