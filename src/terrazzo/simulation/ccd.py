@@ -98,7 +98,7 @@ def label_bytes(labels: NDArray[np.uint8]) -> bytes:
 def _check_empty_or_same(out: Path, names: list[str], options: SimulationOptions) -> None:
     """Refuse to mix two simulations: other names, or a first frame with other bytes."""
     for folder, suffix in (("images", ".fits"), ("labels", ".png")):
-        present = {path.name for path in (out / folder).glob("*")}
+        present = {path.name for path in (out / folder).glob("[!.]*")}
         strange = sorted(present - {name + suffix for name in names})
         if strange:
             raise ConflictError(
