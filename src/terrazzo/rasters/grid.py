@@ -1,5 +1,6 @@
 """Where the pixels of a raster lie on the ground."""
 
+import math
 from dataclasses import dataclass
 
 from affine import Affine
@@ -23,6 +24,13 @@ class Grid:
     def georeferenced(self) -> bool:
         """Whether places can be compared with those of other rasters."""
         return self.crs is not None and self.transform is not None
+
+    @property
+    def cell_size(self) -> tuple[float, float] | None:
+        """Width and height of a pixel in units of the CRS, above 0; None where not georeferenced."""
+        if self.crs is None or self.transform is None:
+            return None
+        return math.hypot(self.transform.a, self.transform.d), math.hypot(self.transform.b, self.transform.e)
 
     def footprint(self, window: Window) -> Polygon:
         """The ground of a window: in the CRS where georeferenced, else in pixels with x = column and y = row.

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.fits import FitsImage
 from terrazzo.rasters.formats.geotiff import GeoTiff
 from terrazzo.rasters.formats.npy import NpyArray
 from terrazzo.rasters.formats.picture import Picture
@@ -125,6 +124,9 @@ def _source(path: Path, options: DataOptions) -> Source:
     if kind == "GTiff":
         return GeoTiff(path)
     if kind == "FITS":
+        # astropy takes half a second to import, which only FITS is worth
+        from terrazzo.rasters.formats.fits import FitsImage
+
         return FitsImage(path, options.hdu)
     if kind == "NPY":
         return NpyArray(path, options.axes)

@@ -168,9 +168,8 @@ class PngFile:
         # all rows make one block
         self.block_rows = sys.maxsize
 
-    def put(self, top: int, block: NDArray[Any]) -> None:
-        # one block holds all rows
-        self._indices = block[0, -top:]
+    def put(self, top: int, block: NDArray[Any]) -> None:  # noqa: ARG002 - one block holds all rows
+        self._indices = block[0]
 
     def finish(self) -> None:
         image = Image.fromarray(self._indices)

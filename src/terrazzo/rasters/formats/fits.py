@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.hdu.compressed._compression import CfitsioException
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Block, Facts
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
 
-FAILURES = (OSError, ValueError, TypeError, LookupError, VerifyError, ArithmeticError)
+FAILURES = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, VerifyError, CfitsioException)
 """What astropy raises on broken files."""
 
 # odd cards do not matter, and what makes pixels unreadable is an error here

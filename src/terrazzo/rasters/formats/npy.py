@@ -1,6 +1,7 @@
 """NPY: one array a file, mapped into memory."""
 
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,9 @@ from terrazzo.errors import RasterError
 from terrazzo.rasters.formats.source import Block, Facts
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
+
+FAILURES = (OSError, ValueError, TypeError, EOFError, SyntaxError, ArithmeticError, LookupError, TokenError)
+"""What numpy raises on broken files."""
 
 Axes = Literal["auto", "bands_first", "bands_last"]
 
@@ -36,7 +40,7 @@ class NpyArray:
         try:
             # mapped anew each time: no file stays open, and objects in a file are never unpickled
             array: NDArray[Any] = np.load(self._path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError) as error:
+        except FAILURES as error:
             raise RasterError(f"{self._path} is not a readable NPY array ({' '.join(str(error).split())}).") from error
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise RasterError(f"{self._path} holds values of type {array.dtype}; they must be real numbers of at most 64 bits.")

@@ -25,7 +25,7 @@ FAILURES = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, 
 """What Pillow and OpenCV raise on broken files."""
 
 # a photo without readable EXIF data is taken as it is
-warnings.filterwarnings("ignore", message="Corrupt EXIF data", module=r"PIL\.TiffImagePlugin")
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
@@ -176,14 +176,32 @@ def _planes(image: Image.Image) -> NDArray[Any]:
 
 def _deep(path: Path, count: int) -> NDArray[Any]:
     """Decode a PNG of 16-bit colours, (bands, height, width), which Pillow would cut down to 8 bits."""
-    with PngImageFile(path) as image:
-        image.verify()  # OpenCV reads truncated files without a word
-    samples = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    samples = cv2.imdecode(np.frombuffer(_still(path.read_bytes()), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16 or samples.ndim != 3:
         raise ValueError("its 16-bit samples cannot be decoded")
     # OpenCV gives blue, green, red, alpha, and grey with alpha as four bands
     order = {2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[count]
     return np.ascontiguousarray(np.moveaxis(samples, 2, 0)[order])
+
+
+def _still(png: bytes) -> bytes:
+    """The chunks of a PNG that hold its pixels, checked: OpenCV reads truncated files without a word, and of animations the first frame.
+
+    Raises ValueError if a chunk is damaged or the end is missing.
+    """
+    kept = [png[:8]]
+    place = 8
+    while place < len(png):
+        length, kind = struct.unpack(">I4s", png[place : place + 8])
+        chunk = png[place : place + 12 + length]
+        if len(chunk) < 12 + length or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
+            raise ValueError(f"its chunk {kind!r} is damaged")
+        if kind in (b"IHDR", b"IDAT", b"IEND"):
+            kept.append(chunk)
+        if kind == b"IEND":
+            return b"".join(kept)
+        place += len(chunk)
+    raise ValueError("its end is missing")
 
 
 def _unreadable(path: Path, error: Exception) -> RasterError:
