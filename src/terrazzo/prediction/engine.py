@@ -29,7 +29,7 @@ class Engine:
 
     def __init__(self, bundle: Bundle, runtime: Runtime, batch_size: int) -> None:
         self.batch_size = batch_size
-        self._runtime = runtime
+        self.runtime = runtime
         self._network = runtime.place(bundle.network).eval()
 
     def run(self, windows: Iterable[ReadWindow]) -> Iterator[tuple[ReadWindow, NDArray[np.uint16] | None]]:
@@ -54,8 +54,8 @@ class Engine:
         images = np.zeros((self.batch_size, *chips[0].shape), np.float32)
         for number, chip in enumerate(chips):
             images[number] = chip
-        batch = torch.from_numpy(images).to(self._runtime.device, memory_format=torch.channels_last)
-        probabilities = self._runtime.logits(self._network, batch)[: len(chips)].softmax(1)
+        batch = torch.from_numpy(images).to(self.runtime.device, memory_format=torch.channels_last)
+        probabilities = self.runtime.logits(self._network, batch)[: len(chips)].softmax(1)
         # through int32: torch has no uint16 arithmetic on every device
         return (probabilities * PROBABILITY_ONE).round_().to(torch.int32).cpu().numpy().astype(np.uint16)
 

@@ -35,8 +35,8 @@ def probabilities_path(class_map: Path) -> Path:
 
 
 def map_style(legend: Legend) -> MapStyle:
-    """The legend as maps carry it: they hold class values, so nothing is left to remap."""
-    return MapStyle(colors=dict(zip(legend.values, legend.colors, strict=True)), legend_json=legend.plain().to_json())
+    """How a map shows its legend, and carries it: with the rules for raw masks, so that such masks can be compared with it."""
+    return MapStyle(colors=dict(zip(legend.values, legend.colors, strict=True)), legend_json=legend.to_json())
 
 
 class Tally:

@@ -45,4 +45,6 @@ class Grid:
             (window.col_end, window.row_end),
             (window.col_off, window.row_end),
         ]
-        return Polygon([self.transform * corner for corner in corners])
+        # written out: which operator does this depends on the version of affine
+        a, b, c, d, e, f = self.transform[:6]
+        return Polygon([(a * column + b * row + c, d * column + e * row + f) for column, row in corners])

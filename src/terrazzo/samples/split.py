@@ -49,11 +49,11 @@ def assign_split(samples: Samples, options: SplitOptions) -> Samples:
     rest = np.flatnonzero(listed_sides == _OPEN)
     if len(rest):
         sides[rest] = _RULES[options.by](replace(samples, frame=samples.frame.iloc[rest]), options, _shares(options))
-        _tell_shares(sides[rest], options)
     names = np.array([*PARTS, None], object)[np.where(sides == DROPPED, len(PARTS), sides)]
     done = replace(samples, frame=samples.frame.assign(split=pd.Series(names, index=samples.frame.index, dtype=object)))
     _check_sides(sides, options)
     _tell(done, sides, options)
+    _tell_shares(sides[rest], options)
     _audit(done, options)
     return done
 
@@ -94,14 +94,14 @@ def _by_block(samples: Samples, options: SplitOptions, shares: Shares) -> Sides:
     block = (side, side) if side is not None else default_block(canvas, samples.overlap_px)
     items = Items(units=canvas.units(block), classes=samples.class_pixels())
     log.info("%s of at most %d x %d pixels.", counted(canvas.fullness(block), "block"), *block)
-    return deal(items, shares, options.seed)
+    return _deal(items, shares, options, f"block of {block[0]} x {block[1]} pixels")
 
 
 def _by_window(samples: Samples, options: SplitOptions, shares: Shares) -> Sides:
     """At random, windows that overlap together."""
     rows = np.arange(len(samples))
     groups = components(len(rows), Overlaps(samples).pairs(rows, rows))
-    return deal(Items(units=groups[:, np.newaxis], classes=samples.class_pixels()), shares, options.seed)
+    return _deal(Items(units=groups[:, np.newaxis], classes=samples.class_pixels()), shares, options, "group of overlapping windows")
 
 
 def _by_scene(samples: Samples, options: SplitOptions, shares: Shares) -> Sides:
@@ -110,7 +110,7 @@ def _by_scene(samples: Samples, options: SplitOptions, shares: Shares) -> Sides:
     rows = np.arange(len(samples))
     pairs = ((codes[mine], codes[theirs]) for mine, theirs in Overlaps(samples).pairs(rows, rows))
     groups = components(len(classes), pairs)
-    return deal(Items(units=groups[:, np.newaxis], classes=classes), shares, options.seed)[codes]
+    return _deal(Items(units=groups[:, np.newaxis], classes=classes), shares, options, "scene with ground of its own")[codes]
 
 
 def _by_sequence(samples: Samples, _: SplitOptions, shares: Shares) -> Sides:
@@ -130,8 +130,17 @@ def _by_fold(samples: Samples, options: SplitOptions, shares: Shares) -> Sides:
     sides = np.full(len(names), TEST, np.int8)
     others = np.flatnonzero(np.arange(len(names)) % options.folds != options.fold)
     items = Items(units=np.arange(len(others))[:, np.newaxis], classes=classes[others])
-    sides[others] = deal(items, Shares(validation=shares.validation, test=0.0), options.seed)
+    sides[others] = _deal(items, Shares(validation=shares.validation, test=0.0), options, "scene outside the fold")
     return sides[codes]
+
+
+def _deal(items: Items, shares: Shares, options: SplitOptions, noun: str) -> Sides:
+    """Deal, unless there is less than one unit for each part; noun: what a unit is."""
+    parts = [name for name, share in zip(PARTS, (1.0, shares.validation, shares.test), strict=True) if share]
+    if items.count < len(parts):
+        first, _, rest = noun.partition(" ")
+        raise SplitError(f"Only {counted(items.count, first)} {rest} to split into {' and '.join(parts)}. {ADVICE[options.by]}")
+    return deal(items, shares, options.seed)
 
 
 def _all_train(samples: Samples, _: SplitOptions, __: Shares) -> Sides:
@@ -161,9 +170,9 @@ def _scenes(samples: Samples) -> tuple[NDArray[np.int64], list[str], NDArray[np.
 
 
 def _wanted(options: SplitOptions) -> list[int]:
-    """The sides that must not stay empty."""
+    """The sides that must not stay empty; lists alone ('given') ask for no share."""
     wanted = [TRAIN]
-    listless = options.by != "none"
+    listless = options.by not in ("none", "given")
     if options.validation_scenes or (options.validation and listless):
         wanted.append(VALIDATION)
     if options.test_scenes or (options.test and listless) or options.by == "kfold":

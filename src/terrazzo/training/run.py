@@ -55,7 +55,7 @@ class RunFolder:
 
     @property
     def state(self) -> RunState:
-        if self.report.exists():
+        if self.report.exists() and self.recipe.exists():
             return RunState.FINISHED
         return RunState.UNFINISHED if self.recipe.exists() else RunState.NEW
 
@@ -63,12 +63,12 @@ class RunFolder:
     def resumable(self) -> bool:
         return (self.checkpoints / LAST).exists()
 
-    def begin(self, recipe_toml: str, *, resume: bool) -> RunState:
-        """Make the folder ready for a recipe and keep the recipe there; the state found is returned.
+    def check(self, recipe_toml: str, *, resume: bool) -> RunState:
+        """See whether the folder may take a run of this recipe; the state found is returned.
 
-        A finished run of the same recipe is FINISHED and stays as it is. An unfinished one goes on with resume.
+        A finished run of the same recipe is FINISHED. An unfinished one goes on with resume.
         Raises ConflictError if the folder holds a run of another recipe, an unfinished run without resume, or files
-        that are no run; EnvironmentFault if the folder cannot be written.
+        that are no run; EnvironmentFault if the folder cannot be made or written.
         """
         state = self.state
         if state is not RunState.NEW and self.recipe.read_text(encoding="utf-8") != recipe_toml:
@@ -79,5 +79,8 @@ class RunFolder:
             raise ConflictError(f"{self.path} is not empty and holds no run. Give an empty or new folder as --out.")
         if state is not RunState.FINISHED:
             check_writable(self.path)
-            write_text(self.recipe, recipe_toml)
         return state
+
+    def claim(self, recipe_toml: str) -> None:
+        """Keep the recipe in the folder: from now on it is this recipe's run."""
+        write_text(self.recipe, recipe_toml)

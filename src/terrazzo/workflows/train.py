@@ -2,24 +2,27 @@
 
 import json
 import logging
-import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError
+from terrazzo.evaluation.text import class_table
+from terrazzo.labels.legend import Legend
 from terrazzo.labels.resolve import resolve_legend
 from terrazzo.labels.survey import survey
 from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
 from terrazzo.models.network import Runtime, build_network, choose_runtime
-from terrazzo.rasters.raster import Pixels
+from terrazzo.prediction.stream import Predictor
+from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import Window, cover
 from terrazzo.recipes.recipe import Recipe, to_toml
+from terrazzo.samples.audit import find_leaks, leak_sentence
 from terrazzo.samples.batches import Preparation, rows_of
 from terrazzo.samples.ground import HeldOut
 from terrazzo.samples.index import build_index
@@ -32,8 +35,9 @@ from terrazzo.training.fit import Task, Trainer, best_weights
 from terrazzo.training.losses import balanced_weights, build_loss
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
-from terrazzo.workflows.context import Context, Result, open_context
-from terrazzo.workflows.held_out import HeldOutWork, evaluate_held_out, run_result
+from terrazzo.workflows.context import Context, Result, Written, open_context
+from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
+from terrazzo.workflows.held_out import score_held_out
 
 logger = logging.getLogger(__name__)
 BLOCK = 1024
@@ -49,7 +53,8 @@ def train(recipe: Path, out: Path | None = None, *, resume: bool = False, contex
     """
     context = context or open_context(recipe)
     folder = RunFolder(path=(out or Path("runs") / recipe.stem).resolve())
-    state = folder.begin(to_toml(context.recipe), resume=resume)
+    recipe_toml = to_toml(context.recipe)
+    state = folder.check(recipe_toml, resume=resume)
     if state is RunState.FINISHED:
         logger.info("%s is finished; nothing was done.", folder.path)
         return run_result(folder)
@@ -57,10 +62,12 @@ def train(recipe: Path, out: Path | None = None, *, resume: bool = False, contex
         torch.set_num_threads(context.threads)
     runtime = choose_runtime(context.device, context.recipe.training.precision)
     lesson = prepare(folder, context)
+    # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
+    folder.claim(recipe_toml)
+    lesson.samples.save(folder.samples)
     if not folder.model.exists():
         fit(folder, lesson, runtime, context)
-    bundle = load_bundle(folder.model)
-    evaluate_held_out(folder, HeldOutWork(bundle=bundle, samples=lesson.samples, store=lesson.store, runtime=runtime), context)
+    tell(folder, lesson, context)
     return run_result(folder)
 
 
@@ -88,7 +95,6 @@ def prepare(folder: RunFolder, context: Context) -> Lesson:
         legend = resolve_legend(recipe.legend, survey([scene.label for scene in scenes if scene.label is not None], context.progress))
         indexed = build_index(scenes, legend, recipe.data, recipe.samples, context.progress)
         samples = assign_split(indexed, recipe.split)
-        samples.save(folder.samples)
     return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, samples.legend, recipe.data))
 
 
@@ -124,6 +130,74 @@ def fit(folder: RunFolder, lesson: Lesson, runtime: Runtime, context: Context) -
     trainer.fit(folder.checkpoints, log, context.progress)
     network.load_state_dict(best_weights(folder.checkpoints, runtime.device))
     save_bundle(folder.model, network, card(lesson, scaling, recipe))
+
+
+def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
+    """Map the held-out ground, compare it with the labels, and write scores, samples table and report."""
+    bundle, legend, store = load_bundle(folder.model), lesson.legend, lesson.store
+    predictor = Predictor.of(bundle, context.device, context.recipe.prediction)
+    found = score_held_out(lesson.samples, store, predictor, folder.maps, context.progress)
+    samples = replace(lesson.samples, frame=score_columns(lesson.samples.frame, found.by_sample, legend))
+    samples.save(folder.samples)
+    windows = {sample.id: sample for sample in rows_of(samples)}
+
+    def view(number: int) -> SampleView:
+        sample = windows[number]
+        pixels = store.image(sample.scene, sample.window)
+        with open_raster(found.maps[sample.scene]) as class_map:
+            predicted = legend.plain().encode(class_map.read(sample.window).values[0])
+        return SampleView(values=pixels.values, valid=pixels.valid, truth=store.labels(sample.scene, sample.window), predicted=predicted)
+
+    account = Account(
+        title=folder.path.name,
+        legend=legend,
+        total=found.total,
+        images=len(found.maps),
+        part=found.part,
+        facts=_facts(samples, found.part, predictor),
+        notices=_notices(samples, found.part),
+    )
+    recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()
+    write_account(folder.path, account, panels(samples.frame, view, legend), rows, recipe_toml)
+
+
+def run_result(folder: RunFolder) -> Result:
+    """What a finished run shows and names."""
+    evaluation = json.loads(folder.evaluation.read_text(encoding="utf-8"))
+    text = f"{class_table(evaluation['pixels'])}\n\nEvaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
+    text += f"Report: {folder.report}\nMaps:   {folder.maps}\nModel:  {folder.model}"
+    written: Written = {
+        "run": folder.path,
+        "model": folder.model,
+        "evaluation": folder.evaluation,
+        "report": folder.report,
+        "samples": folder.samples,
+        "outputs": sorted(path for path in folder.maps.rglob("*") if path.is_file()),
+    }
+    return Result(text=text, written=written, facts={"pixels": evaluation["pixels"]})
+
+
+def _facts(samples: Samples, part: str, predictor: Predictor) -> list[tuple[str, str]]:
+    counts = samples.frame["split"].value_counts()
+    split = ", ".join(f"{name} {counts[name]}" for name in ("train", "validation", "test") if name in counts)
+    parameters = sum(parameter.numel() for parameter in predictor.bundle.network.parameters())
+    runtime = predictor.engine.runtime
+    return [
+        ("Evaluated part", part),
+        ("Samples", split),
+        ("Network", f"{predictor.bundle.card.network.kind}, {parameters / 1e6:.2f} million weights"),
+        ("Computed on", f"{runtime.device.type}, {runtime.precision}"),
+        *versions().items(),
+    ]
+
+
+def _notices(samples: Samples, part: str) -> list[str]:
+    notices = []
+    if part == "train":
+        notices.append("Nothing is held out: these figures are of the training part and say little of other ground.")
+    if leaks := find_leaks(samples):
+        notices.append(leak_sentence(leaks))
+    return notices
 
 
 def measure_scaling(train_part: Samples, store: SceneStore, recipe: Recipe) -> Scaling:
@@ -173,5 +247,5 @@ def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
         legend=json.loads(lesson.legend.to_json()),
         scaling=asdict(scaling),
         recipe=recipe.model_copy(update={"data": reading}).model_dump(mode="json"),
-        versions={"terrazzo": version("terrazzo"), "torch": torch.__version__, "python": platform.python_version()},
+        versions=versions(),
     )
