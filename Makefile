@@ -65,7 +65,7 @@ UV = $(or $(shell uv --version >/dev/null 2>&1 && echo uv),.uv/bin/uv)
 
 $(STAMP): pyproject.toml requirements.txt
 	@test -n "$(VERSION)" || { echo "No Python of 3.11 to 3.14 works here. Install one, or name one: make PYTHON=/path/to/python" >&2; exit 5; }
-	@$(UV) --version >/dev/null 2>&1 || PIP_USER=0 $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv
+	@$(UV) --version >/dev/null 2>&1 || PIP_USER=0 $(PYTHON) -m pip install -qq --root-user-action=ignore --disable-pip-version-check --target .uv uv
 	@test -x "$$(command -v $(UV))" || { echo "uv could not be installed with pip." >&2; exit 5; }
 	@echo "Setting up $(VENV) with Python $(VERSION) ..."
 	@rm -f $(VENV)/.ready-*

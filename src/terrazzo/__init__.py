@@ -1,1 +1,112 @@
-"""Terrazzo: images and labels in, maps out."""
+"""Terrazzo: images and labels in, maps out.
+
+    import terrazzo as tz
+
+    tz.simulate("ccd", "frames")
+    tz.train("frames/recipe.toml", out="run")
+    tz.predict("run", ["frames/images"], "maps")
+
+Verbs are imported when they are first used: `import terrazzo` is instant and brings no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from terrazzo.errors import (
+    ConflictError,
+    DataError,
+    DivergedError,
+    EnvironmentFault,
+    LabelError,
+    ModelError,
+    PairingError,
+    PartialResult,
+    RasterError,
+    RecipeError,
+    SplitError,
+    TerrazzoError,
+    UsageError,
+    WindowError,
+)
+from terrazzo.rasters.window import Window
+
+if TYPE_CHECKING:
+    from terrazzo.app.doctor import doctor
+    from terrazzo.rasters.raster import open_raster
+    from terrazzo.recipes.recipe import Recipe
+    from terrazzo.workflows.context import Context, Result, open_context
+    from terrazzo.workflows.demo import demo
+    from terrazzo.workflows.evaluate import evaluate
+    from terrazzo.workflows.index import index
+    from terrazzo.workflows.inspect import inspect
+    from terrazzo.workflows.predict import load, predict
+    from terrazzo.workflows.simulate import simulate
+    from terrazzo.workflows.split import split
+    from terrazzo.workflows.train import train
+
+__all__ = [
+    "ConflictError",
+    "Context",
+    "DataError",
+    "DivergedError",
+    "EnvironmentFault",
+    "LabelError",
+    "ModelError",
+    "PairingError",
+    "PartialResult",
+    "RasterError",
+    "Recipe",
+    "RecipeError",
+    "Result",
+    "SplitError",
+    "TerrazzoError",
+    "UsageError",
+    "Window",
+    "WindowError",
+    "demo",
+    "doctor",
+    "evaluate",
+    "index",
+    "inspect",
+    "load",
+    "open_context",
+    "open_raster",
+    "predict",
+    "simulate",
+    "split",
+    "train",
+]
+
+_HOMES = {
+    "Context": "workflows.context",
+    "Recipe": "recipes.recipe",
+    "Result": "workflows.context",
+    "demo": "workflows.demo",
+    "doctor": "app.doctor",
+    "evaluate": "workflows.evaluate",
+    "index": "workflows.index",
+    "inspect": "workflows.inspect",
+    "load": "workflows.predict",
+    "open_context": "workflows.context",
+    "open_raster": "rasters.raster",
+    "predict": "workflows.predict",
+    "simulate": "workflows.simulate",
+    "split": "workflows.split",
+    "train": "workflows.train",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("terrazzo")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'terrazzo' has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"terrazzo.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, "__version__"})

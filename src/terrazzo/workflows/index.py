@@ -1,0 +1,40 @@
+"""index: the windows to learn from, as a samples table."""
+
+from pathlib import Path
+
+from terrazzo.labels.masks import resolve_legend, survey
+from terrazzo.labels.sentences import counted
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.write import check_writable
+from terrazzo.samples.index import build_index
+from terrazzo.samples.scenes import check_scenes, find_scenes
+from terrazzo.samples.table import Samples
+from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.sample_facts import sample_facts, sample_lines
+
+
+def index(images: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
+    """Pair images with class masks, cover them with windows, and write a samples table to OUT.
+
+    images, labels: a file, a folder or a pattern each, relative to the working directory.
+    Raises PairingError, LabelError, RasterError or DataError naming all files that do not fit; EnvironmentFault.
+    """
+    context, out = context or open_context(), Path(out)
+    check_writable(out.absolute().parent)
+    data = context.recipe.data.model_copy(update={"images": str(images), "labels": str(labels)})
+    samples = index_scenes(data, context)
+    samples.save(out)
+    scenes = counted(samples.frame["scene"].nunique(), "image")
+    return Result(
+        text="\n".join([f"{counted(len(samples), 'window')} of {scenes} in {out}", *sample_lines(samples)]),
+        written={"samples": out},
+        facts=sample_facts(samples),
+    )
+
+
+def index_scenes(data: DataOptions, context: Context) -> Samples:
+    """Find, check and index the scenes of [data], by the context's [legend] and [samples]; not split yet."""
+    scenes = find_scenes(data, context.folder)
+    check_scenes(scenes, data)
+    legend = resolve_legend(context.recipe.legend, survey([scene.label for scene in scenes if scene.label is not None], context.progress))
+    return build_index(scenes, legend, data, context.recipe.samples, context.progress)

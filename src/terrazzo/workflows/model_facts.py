@@ -1,0 +1,50 @@
+"""What a model is. Its own module: only here inspecting needs torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from terrazzo.models.bundle import Bundle, load_bundle
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """A model that loads."""
+
+    path: Path
+    bundle: Bundle
+
+    def plain(self) -> dict[str, object]:
+        """As values that JSON can hold."""
+        card = self.bundle.card
+        return {
+            "kind": "model",
+            "path": str(self.path.absolute()),
+            "network": card.network.kind,
+            "parameters": self.parameters,
+            "bands": card.bands,
+            "classes": list(self.bundle.legend.names),
+            "window": list(card.window),
+            "cell_size": list(card.cell_size) if card.cell_size is not None else None,
+            "crs": card.crs,
+            "versions": card.versions,
+        }
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers."""
+        return sum(parameter.numel() for parameter in self.bundle.network.parameters())
+
+    def lines(self) -> list[str]:
+        """The facts as lines of text, the first with the path."""
+        card = self.bundle.card
+        place = f", cell {card.cell_size[0]:.6g} x {card.cell_size[1]:.6g} of {card.crs}" if card.cell_size is not None else ""
+        return [
+            f"{self.path}: model, {card.network.kind} of {self.parameters:,} parameters",
+            f"  {card.bands} bands, windows of {card.window[0]} x {card.window[1]} pixels{place}",
+            f"  classes: {', '.join(self.bundle.legend.names)}",
+        ]
+
+
+def model_facts(path: Path) -> ModelFacts:
+    """Load a model folder or the model of a run. Raises ModelError if it is broken or unsafe."""
+    return ModelFacts(path=path, bundle=load_bundle(path))
