@@ -60,7 +60,10 @@ class Axis:
     def name(self, value: float) -> str:
         """A tick as text, in at most six characters."""
         plain = f"{value:g}"
-        return plain if len(plain) <= 5 else f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")
+        if len(plain) <= 5 and "e" not in plain:
+            return plain
+        digits, power = f"{value:.2e}".split("e")
+        return f"{float(digits):g}e{int(power)}"
 
 
 def line_chart(title: str, series: Sequence[Series], *, x_label: str, y_most: float | None = None) -> str:
@@ -98,7 +101,8 @@ def round_step(step: float) -> float:
 
 def xml_text(text: str) -> str:
     """The text safe inside elements and attributes; control characters, which XML forbids, become the replacement character."""
-    return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text), {'"': "&quot;"})
+    shown = "".join(letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in text)
+    return escape(shown, {'"': "&quot;"})
 
 
 def short(text: str, most: int) -> str:

@@ -128,8 +128,6 @@ def _heads(layout: _Layout) -> str:
         parts.append(f'<text x="{layout.left - 8:.1f}" y="{y:.1f}" text-anchor="end" fill="currentColor">{xml_text(name)}</text>')
         x = layout.left + (number + 0.5) * layout.width
         turned = ' text-anchor="middle"' if layout.upright else ""
-        turn = "" if layout.upright else " rotate(-45)"
-        parts.append(
-            f'<text transform="translate({x:.1f} {layout.top - 10:.1f}){turn}"{turned} fill="currentColor">{xml_text(name)}</text>'
-        )
+        turn = f"translate({x:.1f} {layout.top - 10:.1f}){'' if layout.upright else ' rotate(-45)'}"
+        parts.append(f'<text transform="{turn}"{turned} fill="currentColor">{xml_text(name)}</text>')
     return "".join(parts)
