@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError, RecipeError
 from terrazzo.labels.colors import default_colors, parse_color
@@ -12,6 +13,7 @@ from terrazzo.labels.options import LegendOptions
 from terrazzo.labels.sentences import counted, listed, number
 from terrazzo.labels.survey import FileValues, ValueCounts
 
+HISTOGRAM_BINS = 8
 MOST_CLASSES = 32
 """More different values than this are taken for grey masks, unless a legend names them."""
 
@@ -174,17 +176,23 @@ def _smeared(counts: Mapping[float, int], *, lossy: bool) -> LabelError:
     values, pixels = np.array(list(counts), np.float64), np.array(list(counts.values()), np.float64)
     values, pixels = values[np.isfinite(values)], pixels[np.isfinite(values)]
     low, high = float(values.min()), float(values.max())
-    edges = np.linspace(low, high, 9)
-    shares = np.histogram(values, edges, weights=pixels)[0] / pixels.sum()
-    histogram = ", ".join(f"{edges[step]:.4g} to {edges[step + 1]:.4g}: {share:.1%}" for step, share in enumerate(shares))
     # half of 8 bits where the values are such, for the brightest is often not quite white
     middle = 127.0 if low >= 0 and 128 <= high <= 255 else (low + high) / 2
     why = "smeared by JPEG compression" if lossy else "grey, not class values: resampled, anti-aliased or compressed"
     return LabelError(
-        f"The masks look {why}: {len(counts)} different values ({histogram}).\n"
+        f"The masks look {why}: {len(counts)} different values ({_histogram(values, pixels)}).\n"
         f"For two classes set [legend] threshold = {number(float(np.floor(middle)) if high - low > 4 else round(middle, 3))} "
         "(values above it are class 1); for more classes give masks of class values."
     )
+
+
+def _histogram(values: NDArray[np.float64], pixels: NDArray[np.float64]) -> str:
+    """The share of each value, or of eight ranges where there are more values."""
+    if len(values) <= HISTOGRAM_BINS:
+        return ", ".join(f"{number(value)}: {share:.1%}" for value, share in zip(values, pixels / pixels.sum(), strict=True))
+    edges = np.linspace(values.min(), values.max(), HISTOGRAM_BINS + 1)
+    shares = np.histogram(values, edges, weights=pixels)[0] / pixels.sum()
+    return ", ".join(f"{edges[step]:.4g} to {edges[step + 1]:.4g}: {share:.1%}" for step, share in enumerate(shares))
 
 
 def _check_presence(legend: Legend, surveys: ValueCounts) -> None:

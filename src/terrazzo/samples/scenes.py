@@ -1,5 +1,6 @@
 """Scenes: images paired with their labels."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Shape
 from terrazzo.samples.pairing import Pairing, by_name
+
+ALIKE_CELLS = 1.1
+"""Cell sizes up to this ratio count as one resolution."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +98,7 @@ def check_scenes(scenes: Sequence[Scene], options: DataOptions) -> list[SceneFac
         "types of values",
         "Their ranges differ: convert them to one type, or train on one group.",
     )
+    _tell_cell_sizes(found)
     return found
 
 
@@ -123,6 +130,19 @@ def _check_place(scene: Scene, image: Grid, label: Grid) -> None:
             raise LabelError(
                 f"{scene.label} lies elsewhere than its image {scene.image}: pixel {corner} is at {at_label} and at {at_image}. "
                 "Give a label on the image's own grid."
+            )
+
+
+def _tell_cell_sizes(facts: Sequence[SceneFacts]) -> None:
+    """Warn where images show the ground at different scales."""
+    sizes: defaultdict[bool, list[float]] = defaultdict(list)
+    for fact in facts:
+        if fact.grid.crs is not None and fact.grid.transform is not None:
+            sizes[bool(fact.grid.crs.is_geographic)].append(abs(fact.grid.transform.determinant) ** 0.5)
+    for found in sizes.values():
+        if max(found) > ALIKE_CELLS * min(found):
+            log.warning(
+                "The images have cells of %.4g to %.4g (units of their CRS); a model learns one scale best.", min(found), max(found)
             )
 
 

@@ -93,7 +93,7 @@ def _by_block(samples: Samples, options: SplitOptions, shares: Shares) -> Sides:
     side = options.block_px
     block = (side, side) if side is not None else default_block(canvas, samples.overlap_px)
     items = Items(units=canvas.units(block), classes=samples.class_pixels())
-    log.info("%s of at most %d x %d pixels.", counted(canvas.fullness(block), "block"), *block)
+    log.info("%s of %d x %d pixels hold windows.", counted(canvas.fullness(block), "block"), *block)
     return _deal(items, shares, options, f"block of {block[0]} x {block[1]} pixels")
 
 

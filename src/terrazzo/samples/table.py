@@ -98,8 +98,7 @@ def load(path: Path) -> Samples:
     try:
         facts = (parquet.read_schema(path).metadata or {}).get(METADATA_KEY)
         frame = geopandas.read_parquet(path) if facts is not None else None
-    except (OSError, ValueError, KeyError) as error:
-        # pyarrow.ArrowInvalid is a ValueError, a truncated file an OSError
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as a GeoParquet table: {str(error).splitlines()[0]}") from error
     if facts is None or frame is None:
         raise DataError(f"{path} is no samples table of Terrazzo. Make one with `terrazzo index IMAGES LABELS OUT.parquet`.")

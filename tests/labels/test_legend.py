@@ -1,0 +1,166 @@
+"""Encoding and decoding of mask values."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from terrazzo.errors import LabelError
+from terrazzo.labels.colors import default_colors, hex_color, parse_color
+from terrazzo.labels.legend import IGNORE, Legend, LegendClass
+
+Remap = dict[int, int]
+
+
+def legend_of(*values: int, remap: Remap | None = None, threshold: float | None = None, ignore: int | None = IGNORE) -> Legend:
+    colors = default_colors(len(values))
+    classes = tuple(LegendClass(value=value, name=f"class {value}", color=color) for value, color in zip(values, colors, strict=True))
+    return Legend(classes=classes, remap=remap or {}, threshold=threshold, ignore=ignore)
+
+
+def naive(legend: Legend, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Pixel by pixel, from the definition."""
+    out = np.empty(raw.shape, np.uint8)
+    for place in np.ndindex(raw.shape):
+        value = raw[place].item()
+        if legend.ignore is not None and value == legend.ignore:
+            out[place] = IGNORE
+        else:
+            mapped = legend.remap.get(value, value)
+            out[place] = IGNORE if mapped == IGNORE else legend.values.index(mapped)
+    return out
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "int64", "uint64", "float32", "float64"])
+def test_encode_gives_indices_in_the_order_of_the_legend(dtype: str) -> None:
+    legend = legend_of(3, 0, 100)
+    raw = np.array([[0, 3, 100], [100, 100, 0]], dtype)
+    assert legend.encode(raw).tolist() == [[1, 0, 2], [2, 2, 1]]
+    assert legend.encode(raw).dtype == np.uint8
+
+
+@given(
+    raw=hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.sampled_from([-1, 0, 1, 2, 7, 255, 70000]))
+)
+def test_encode_equals_the_definition_for_any_integers(raw: NDArray[np.int64]) -> None:
+    legend = legend_of(0, 1, 2, remap={70000: 2, 1: 0, 0: 1, 7: IGNORE, 255: 1}, ignore=-1)
+    assert np.array_equal(legend.encode(raw), naive(legend, raw))
+
+
+@given(raw=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.sampled_from([0, 5, 9, 254, 255])))
+def test_bytes_and_wide_types_agree(raw: NDArray[np.uint8]) -> None:
+    legend = legend_of(9, 0, 254, remap={5: 0})
+    assert np.array_equal(legend.encode(raw), naive(legend, raw))
+    assert np.array_equal(legend.encode(raw), legend.encode(raw.astype(np.float32)))
+
+
+def test_remap_swaps_two_values_at_once() -> None:
+    assert legend_of(0, 1, remap={0: 1, 1: 0}).encode(np.array([[0, 1]], np.uint8)).tolist() == [[1, 0]]
+
+
+def test_ignore_may_be_any_value_or_none() -> None:
+    assert legend_of(0, 1, ignore=-1).encode(np.array([[-1, 1]])).tolist() == [[255, 1]]
+    assert legend_of(0, 1, ignore=None, remap={255: 1}).encode(np.array([[255, 0]], np.uint8)).tolist() == [[1, 0]]
+    with pytest.raises(LabelError, match=r"255 \(1 pixel\)"):
+        legend_of(0, 1, ignore=None).encode(np.array([[255, 0]], np.uint8))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
+def test_values_outside_are_named_with_their_counts(dtype: str) -> None:
+    with pytest.raises(LabelError, match=r"7 \(2 pixels\), 9 \(1 pixel\); the legend has 0, 1"):
+        legend_of(0, 1).encode(np.array([[7, 7, 9], [0, 1, 1]], dtype))
+
+
+def test_pixels_that_are_not_valid_are_left_out_unseen() -> None:
+    raw = np.array([[0, 77], [1, 1]], np.uint8)
+    valid = np.array([[True, False], [True, True]])
+    for dtype in (np.uint8, np.int32):
+        assert legend_of(0, 1).encode(raw.astype(dtype), valid).tolist() == [[0, 255], [1, 1]]
+
+
+def test_nan_is_left_out_and_fractions_are_refused() -> None:
+    assert legend_of(0, 1).encode(np.array([[np.nan, 1.0]])).tolist() == [[255, 1]]
+    with pytest.raises(LabelError, match=r"0\.5"):
+        legend_of(0, 1).encode(np.array([[0.5, 1.0]]))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_threshold_is_exclusive_and_takes_any_grey(dtype: str) -> None:
+    raw = np.arange(100, 128).astype(dtype).reshape(4, 7)
+    expected = (raw > 113).astype(np.uint8)
+    expected[raw == 100] = IGNORE
+    assert np.array_equal(legend_of(0, 1, threshold=113, ignore=100).encode(raw), expected)
+
+
+def test_threshold_between_floats_leaves_nan_out() -> None:
+    legend = legend_of(0, 1, threshold=0.3, ignore=None)
+    assert legend.encode(np.array([[0.29, 0.31, np.nan, np.inf]], np.float32)).tolist() == [[0, 1, 255, 1]]
+
+
+def test_booleans_are_zero_and_one() -> None:
+    assert legend_of(0, 1).encode(np.array([[True, False]])).tolist() == [[1, 0]]
+
+
+def test_empty_arrays_are_fine() -> None:
+    assert legend_of(0, 1).encode(np.empty((0, 3), np.int32)).shape == (0, 3)
+
+
+def test_decode_is_the_inverse() -> None:
+    legend = legend_of(9, 0, 254)
+    indices = np.array([[0, 1, 2, 255]], np.uint8)
+    assert legend.decode(indices).tolist() == [[9, 0, 254, 255]]
+    assert np.array_equal(legend.encode(legend.decode(indices)), indices)
+
+
+def test_as_many_classes_as_a_byte_can_hold() -> None:
+    legend = legend_of(*range(255))
+    raw = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(legend.encode(raw), raw)
+    assert np.array_equal(legend.decode(raw), raw)
+    assert len(set(legend.colors)) > 200
+
+
+def test_json_gives_the_legend_back() -> None:
+    legend = Legend(
+        classes=(LegendClass(value=0, name="sea, 'deep' <b>", color=(0, 10, 255)), LegendClass(value=4, name="Ufer ö 🌊", color=(1, 2, 3))),
+        remap={255: 4, -1: 255},
+        ignore=None,
+    )
+    assert Legend.from_json(legend.to_json()) == legend
+    assert "\n" not in legend.to_json()
+    grey = legend_of(0, 1, threshold=12.5, ignore=3)
+    assert Legend.from_json(grey.to_json()) == grey
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"classes": []}',
+        '{"classes": 3}',
+        '{"classes": [{"value": 300, "name": "a", "color": "#000000"}]}',
+        '{"classes": [{"value": 0, "name": "a", "color": "red"}]}',
+        json.dumps({"classes": [{"value": 0, "name": name, "color": "#000000"} for name in "ab"]}),
+    ],
+)
+def test_what_is_no_legend_is_refused(text: str) -> None:
+    with pytest.raises(LabelError):
+        Legend.from_json(text)
+
+
+def test_plain_legend_reads_maps_that_hold_class_values() -> None:
+    legend = legend_of(0, 7, remap={0: 7, 7: 0}, ignore=None)
+    assert legend.plain().encode(np.array([[0, 7, 255]], np.uint8)).tolist() == [[0, 1, 255]]
+
+
+def test_colors_go_to_text_and_back() -> None:
+    for color in default_colors(40):
+        assert parse_color(hex_color(color)) == color
+    with pytest.raises(ValueError, match="#rrggbb"):
+        parse_color("#12345")
