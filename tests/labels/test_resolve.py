@@ -148,7 +148,8 @@ class TestSmeared:
 
 
 def test_values_outside_the_legend_are_named_with_counts_and_three_files() -> None:
-    files: list[dict[float, int]] = [{0: 1, 1: 1}, *([{0: 1, 9: 2}] * 5)]
+    bad: dict[float, int] = {0: 1, 9: 2}
+    files: list[dict[float, int]] = [{0: 1, 1: 1}, *[bad] * 5]
     with pytest.raises(LabelError, match=r"9 \(10 pixels\), in mask_1.png, mask_2.png, mask_3.png and 2 more") as caught:
         resolve_legend(LegendOptions(classes=["a", "b"]), surveyed(*files))
     assert "remap" in str(caught.value)

@@ -127,7 +127,8 @@ def _class_values(
     held -= {IGNORE} if IGNORE in remap.values() else set()
     fractions = any(not float(value).is_integer() for value in held)
     lossy = any(file.lossy for file in surveys.files)
-    if fractions or len(held) > MOST_CLASSES or (lossy and len(held) > 2):
+    # 255 counts here: next to values such as 254 it is no ignore value, but white that was compressed
+    if fractions or len(held) > MOST_CLASSES or (lossy and len(set(counts) - {options.ignore}) > 2):
         raise _smeared(counts, lossy=lossy)
     outside = sorted(value for value in held if not 0 <= value <= LARGEST_VALUE)
     if outside:

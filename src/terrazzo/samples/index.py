@@ -77,7 +77,7 @@ def build_index(scenes: Sequence[Scene], legend: Legend, data: DataOptions, opti
     ]
     geometry, crs, codes = footprints(grounds)
     if codes is not None:
-        table["crs"] = codes
+        table["crs"] = pd.Series(codes, dtype=object)
     frame = geopandas.GeoDataFrame(table, geometry=geometry, crs=crs)
     return Samples(frame=frame, legend=legend, size=options.shape, overlap_px=options.overlap_px)
 

@@ -79,7 +79,7 @@ class Samples:
         """
         buffer = io.BytesIO()
         self.frame.to_parquet(buffer, schema_version="1.1.0", write_covering_bbox=True)
-        table = parquet.read_table(pa.BufferReader(buffer.getvalue()))
+        table = _with_text(parquet.read_table(pa.BufferReader(buffer.getvalue())))
         facts = {"legend": json.loads(self.legend.to_json()), "size": list(self.size), "overlap_px": self.overlap_px}
         table = table.replace_schema_metadata(
             {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(facts, ensure_ascii=False).encode()}
@@ -108,6 +108,14 @@ def load(path: Path) -> Samples:
 def pixels_column(value: int) -> str:
     """The column that counts the pixels of a class value."""
     return f"pixels_{value}"
+
+
+def _with_text(table: pa.Table) -> pa.Table:
+    """Columns without any entry, such as a split that is not made yet, as text: other programs stumble over columns without type."""
+    fields = [
+        pa.field(field.name, pa.string(), metadata=field.metadata) if pa.types.is_null(field.type) else field for field in table.schema
+    ]
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
 
 
 def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples:

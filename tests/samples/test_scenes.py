@@ -1,0 +1,184 @@
+"""Finding images with their labels, and refusing those that do not fit."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from terrazzo.errors import DataError, LabelError, PairingError, RasterError, RecipeError
+from terrazzo.rasters.options import DataOptions
+from terrazzo.samples.scenes import Scene, check_scenes, find_scenes
+
+WriteImage = Callable[..., Path]
+
+
+def touch(root: Path, *names: str) -> None:
+    """Files with nothing in them: pairing goes by names alone."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def pairs(root: Path, images: str, labels: str | None, suffix: str = "") -> dict[str, tuple[str, str | None]]:
+    """Scene name to image and label, both relative to root."""
+    scenes = find_scenes(DataOptions(images=images, labels=labels, pair_suffix=suffix), root)
+    return {
+        scene.name: (
+            scene.image.relative_to(root).as_posix(),
+            None if scene.label is None else scene.label.relative_to(root).as_posix(),
+        )
+        for scene in scenes
+    }
+
+
+class TestPairing:
+    def test_by_name_in_natural_order(self, tmp_path: Path) -> None:
+        touch(tmp_path, "images/x10.tif", "images/x2.tif", "labels/x2.png", "labels/x10.png")
+        found = pairs(tmp_path, "images", "labels")
+        assert list(found.items()) == [("x2", ("images/x2.tif", "labels/x2.png")), ("x10", ("images/x10.tif", "labels/x10.png"))]
+
+    def test_by_name_with_folders_of_the_same_stems(self, tmp_path: Path) -> None:
+        touch(tmp_path, *(f"{part}/{kind}/a.png" for part in ("train", "test") for kind in ("images", "masks")))
+        assert pairs(tmp_path, "*/images/*.png", "*/masks/*.png") == {
+            "test/a": ("test/images/a.png", "test/masks/a.png"),
+            "train/a": ("train/images/a.png", "train/masks/a.png"),
+        }
+
+    def test_by_unique_stem_where_folders_differ(self, tmp_path: Path) -> None:
+        touch(tmp_path, "images/north/a.png", "images/south/b.png", "labels/a.png", "labels/b.png")
+        assert pairs(tmp_path, "images", "labels") == {
+            "north/a": ("images/north/a.png", "labels/a.png"),
+            "south/b": ("images/south/b.png", "labels/b.png"),
+        }
+
+    def test_by_suffix_also_in_one_folder(self, tmp_path: Path) -> None:
+        touch(tmp_path, "all/a.jpg", "all/a_mask.jpg", "all/ab.jpg", "all/ab_mask.jpg")
+        expected = {"a": ("all/a.jpg", "all/a_mask.jpg"), "ab": ("all/ab.jpg", "all/ab_mask.jpg")}
+        assert pairs(tmp_path, "all", "all/*_mask.jpg", "_mask") == expected
+        assert pairs(tmp_path, "all/*.jpg", "all/*_mask.jpg") == expected
+
+    def test_by_what_the_wildcards_stand_for(self, tmp_path: Path) -> None:
+        touch(tmp_path, "image_1.tif", "image_12.tif", "label_1.tif", "label_12.tif")
+        assert pairs(tmp_path, "image_*.tif", "label_*.tif") == {
+            "image_1": ("image_1.tif", "label_1.tif"),
+            "image_12": ("image_12.tif", "label_12.tif"),
+        }
+
+    def test_two_single_files_are_a_pair(self, tmp_path: Path) -> None:
+        touch(tmp_path, "ortho.tif", "drawn by hand.png")
+        assert pairs(tmp_path, "ortho.tif", "drawn by hand.png") == {"ortho": ("ortho.tif", "drawn by hand.png")}
+
+    def test_never_by_position_or_common_beginning(self, tmp_path: Path) -> None:
+        touch(tmp_path, "images/a1.png", "images/a2.png", "labels/a1x.png", "labels/b2.png")
+        with pytest.raises(PairingError, match=r"(?s)2 of 2 images without label: a1, a2.*2 of 2 labels without image: a1x, b2"):
+            pairs(tmp_path, "images", "labels")
+
+    def test_the_left_over_of_both_sides_are_listed(self, tmp_path: Path) -> None:
+        touch(tmp_path, "images/a.png", "images/b.png", "labels/b.png", "labels/c.png")
+        with pytest.raises(PairingError, match=r"1 of 2 images without label: a\. 1 of 2 labels without image: c\."):
+            pairs(tmp_path, "images", "labels")
+
+    def test_ambiguous_stems_are_named(self, tmp_path: Path) -> None:
+        touch(tmp_path, "images/n/a.png", "images/s/a.png", "labels/a.png")
+        with pytest.raises(PairingError, match=r"Ambiguous.*: a"):
+            pairs(tmp_path, "images", "labels")
+
+    def test_the_same_name_with_two_endings_is_refused(self, tmp_path: Path) -> None:
+        touch(tmp_path, "images/a.png", "images/a.tif", "labels/a.png")
+        with pytest.raises(PairingError, match=r"a\.png, a\.tif"):
+            pairs(tmp_path, "images", "labels")
+
+    def test_a_common_suffix_is_suggested(self, tmp_path: Path) -> None:
+        touch(tmp_path, "images/a.png", "images/b.png", "labels/a_gt.png", "labels/b_gt.png")
+        with pytest.raises(PairingError, match=r"set .data. pair_suffix = '_gt'"):
+            pairs(tmp_path, "images", "labels")
+
+    def test_one_pattern_for_both_is_refused(self, tmp_path: Path) -> None:
+        touch(tmp_path, "a.png", "b.png")
+        with pytest.raises(PairingError, match="same 2 files"):
+            pairs(tmp_path, "*.png", "*.png")
+
+    def test_images_alone_have_no_labels(self, tmp_path: Path) -> None:
+        touch(tmp_path, "a.png")
+        assert pairs(tmp_path, "*.png", None) == {"a": ("a.png", None)}
+
+    def test_root_is_relative_to_the_folder(self, tmp_path: Path) -> None:
+        touch(tmp_path, "data/i/a.png", "data/l/a.png")
+        scenes = find_scenes(DataOptions(root=Path("data"), images="i", labels="l"), tmp_path)
+        assert scenes == [Scene(name="a", image=tmp_path / "data/i/a.png", label=tmp_path / "data/l/a.png")]
+
+    def test_nothing_to_find_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(RecipeError, match="images is missing"):
+            find_scenes(DataOptions(), tmp_path)
+        with pytest.raises(RasterError, match="gone"):
+            find_scenes(DataOptions(images="gone"), tmp_path)
+
+
+class TestChecks:
+    def scene(self, image: Path, label: Path | None) -> Scene:
+        return Scene(name=image.stem, image=image, label=label)
+
+    def test_facts_are_the_headers(self, tmp_path: Path, write_image: WriteImage) -> None:
+        image = write_image(tmp_path / "a.tif", np.zeros((4, 7, 9), np.uint16), origin=(100, 200))
+        label = write_image(tmp_path / "a.png", np.zeros((7, 9), np.uint8))
+        (facts,) = check_scenes([self.scene(image, label)], DataOptions(bands=[4, 1]))
+        assert (facts.shape, facts.bands, facts.dtype) == ((7, 9), 2, np.dtype("uint16"))
+        assert facts.grid.georeferenced
+
+    def test_another_size_names_both_shapes_of_all_bad_scenes(self, tmp_path: Path, write_image: WriteImage) -> None:
+        scenes = []
+        for name, width in (("a", 9), ("b", 8), ("c", 7)):
+            image = write_image(tmp_path / f"images/{name}.png", np.zeros((7, 9), np.uint8))
+            scenes.append(self.scene(image, write_image(tmp_path / f"labels/{name}.png", np.zeros((7, width), np.uint8))))
+        with pytest.raises(LabelError, match=r"(?s)2 of 3 scenes.*b\.png is 7 x 8 .*7 x 9.*c\.png is 7 x 7") as caught:
+            check_scenes(scenes, DataOptions())
+        assert "a.png" not in str(caught.value)
+
+    def test_a_label_elsewhere_on_the_ground_is_refused(self, tmp_path: Path, write_image: WriteImage) -> None:
+        image = write_image(tmp_path / "a.tif", np.zeros((7, 9), np.uint8), origin=(100, 200))
+        near = write_image(tmp_path / "near.tif", np.zeros((7, 9), np.uint8), origin=(100.2, 200))
+        far = write_image(tmp_path / "far.tif", np.zeros((7, 9), np.uint8), origin=(101, 200))
+        check_scenes([self.scene(image, near)], DataOptions())
+        with pytest.raises(LabelError, match="lies elsewhere"):
+            check_scenes([self.scene(image, far)], DataOptions())
+
+    def test_mixed_band_counts_show_the_groups(self, tmp_path: Path, write_image: WriteImage) -> None:
+        scenes = [self.scene(write_image(tmp_path / f"{bands}.tif", np.zeros((bands, 7, 9), np.uint8)), None) for bands in (1, 3, 5)]
+        with pytest.raises(DataError, match=r"1 band: 1 image \(.*1\.tif\); 3 bands: 1 image.*5 bands"):
+            check_scenes(scenes, DataOptions())
+        check_scenes(scenes, DataOptions(bands=[1]))
+
+    def test_alpha_is_no_band(self, tmp_path: Path, write_image: WriteImage) -> None:
+        scenes = [self.scene(write_image(tmp_path / f"{bands}.png", np.zeros((7, 9, bands), np.uint8)), None) for bands in (3, 4)]
+        assert [facts.bands for facts in check_scenes(scenes, DataOptions())] == [3, 3]
+
+    def test_mixed_types_are_refused_but_not_mixed_floats(self, tmp_path: Path, write_image: WriteImage) -> None:
+        kinds = {
+            kind: self.scene(write_image(tmp_path / f"{kind}.tif", np.zeros((7, 9), kind)), None)
+            for kind in ("uint8", "uint16", "float32", "float64")
+        }
+        with pytest.raises(DataError, match=r"uint16: 1 image .*uint8: 1 image"):
+            check_scenes([kinds["uint8"], kinds["uint16"]], DataOptions())
+        with pytest.raises(DataError, match="float"):
+            check_scenes([kinds["uint8"], kinds["float32"]], DataOptions())
+        check_scenes([kinds["float32"], kinds["float64"]], DataOptions())
+
+    def test_all_unreadable_files_are_named(self, tmp_path: Path, write_image: WriteImage) -> None:
+        good = write_image(tmp_path / "good.png", np.zeros((7, 9), np.uint8))
+        (tmp_path / "empty.png").touch()
+        scenes = [self.scene(good, None), self.scene(tmp_path / "gone.png", None), self.scene(tmp_path / "empty.png", None)]
+        with pytest.raises(RasterError, match=r"(?s)2 of 3 scenes.*gone\.png.*empty\.png"):
+            check_scenes(scenes, DataOptions())
+
+    def test_mixed_cell_sizes_are_a_warning(self, tmp_path: Path, write_image: WriteImage, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.WARNING)
+        first, second = (
+            self.scene(write_image(tmp_path / f"{cell}.tif", np.zeros((7, 9), np.uint8), origin=(0, 0), cell=cell), None)
+            for cell in (0.5, 2.0)
+        )
+        check_scenes([first], DataOptions())
+        assert not caplog.text
+        check_scenes([first, second], DataOptions())
+        assert "0.5 to 2" in caplog.text

@@ -1,0 +1,112 @@
+"""The samples table and its file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from terrazzo.errors import DataError, EnvironmentFault
+from terrazzo.rasters.window import Window
+from terrazzo.samples.table import Samples, load
+
+MakeSamples = Callable[..., Samples]
+
+
+@pytest.fixture
+def samples(make_samples: MakeSamples) -> Samples:
+    made = make_samples({"a": (10, 30), "sub/ö": (9, 9)}, size=(10, 12), overlap_px=2)
+    made.frame["split"] = pd.Series(["train", None, "validation", "test"], dtype=object)
+    return made
+
+
+def test_a_saved_table_comes_back_whole(samples: Samples, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "samples.parquet"
+    samples.save(path)
+    read = load(path)
+    pd.testing.assert_frame_equal(pd.DataFrame(read.frame), pd.DataFrame(samples.frame), check_dtype=True)
+    assert (read.legend, read.size, read.overlap_px) == (samples.legend, (10, 12), 2)
+    assert read.frame["split"].to_list() == ["train", None, "validation", "test"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["samples.parquet"]
+
+
+def test_a_crs_comes_back(make_samples: MakeSamples, tmp_path: Path) -> None:
+    made = make_samples({"a": (10, 30)}, origins={"a": (500.0, 100.0)})
+    made.save(tmp_path / "samples.parquet")
+    assert load(tmp_path / "samples.parquet").frame.crs == made.frame.crs
+
+
+def test_the_file_is_geoparquet_that_others_read(samples: Samples, tmp_path: Path) -> None:
+    samples.save(tmp_path / "samples.parquet")
+    metadata = parquet.read_schema(tmp_path / "samples.parquet").metadata
+    geo = json.loads(metadata[b"geo"])
+    assert geo["version"] == "1.1.0"
+    assert geo["columns"]["geometry"]["encoding"] == "WKB"
+    assert "covering" in geo["columns"]["geometry"]
+    plain = geopandas.read_parquet(tmp_path / "samples.parquet")
+    assert plain.geometry.tolist() == samples.frame.geometry.tolist()
+
+
+def test_windows_and_class_pixels_follow_the_rows(samples: Samples) -> None:
+    assert samples.windows()[:2] == [Window(col_off=0, row_off=0, width=12, height=10), Window(col_off=10, row_off=0, width=12, height=10)]
+    assert samples.class_pixels().tolist() == [[119, 1], [119, 1], [119, 1], [80, 1]]
+
+
+def test_parts_keep_their_ids(samples: Samples) -> None:
+    assert {name: samples.part(name).frame.index.tolist() for name in ("train", "validation", "test")} == {
+        "train": [0],
+        "validation": [2],
+        "test": [3],
+    }
+    assert len(samples.part("train")) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(200) + b"PAR1", b"scene,split\n"])
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "samples.parquet"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"samples\.parquet"):
+        load(path)
+
+
+def test_missing_foreign_and_incomplete_tables_are_refused(samples: Samples, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such samples table"):
+        load(tmp_path / "gone.parquet")
+    samples.frame.to_parquet(tmp_path / "foreign.parquet")
+    with pytest.raises(DataError, match="no samples table of Terrazzo"):
+        load(tmp_path / "foreign.parquet")
+    Samples(frame=samples.frame.drop(columns=["pixels_3", "split"]), legend=samples.legend, size=(8, 8), overlap_px=0).save(
+        tmp_path / "part.parquet"
+    )
+    with pytest.raises(DataError, match="lacks the columns split, pixels_3"):
+        load(tmp_path / "part.parquet")
+
+
+def test_a_cut_off_file_is_refused(samples: Samples, tmp_path: Path) -> None:
+    path = tmp_path / "samples.parquet"
+    samples.save(path)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(DataError, match="cannot be read"):
+        load(path)
+
+
+def test_an_unwritable_folder_is_an_environment_fault(samples: Samples, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentFault):
+        samples.save(tmp_path / "file" / "samples.parquet")
+
+
+def test_a_split_that_is_not_made_yet_is_an_empty_text_column(make_samples: MakeSamples, tmp_path: Path) -> None:
+    make_samples({"a": (10, 30)}).save(tmp_path / "samples.parquet")
+    assert str(parquet.read_schema(tmp_path / "samples.parquet").field("split").type) == "string"
+    assert load(tmp_path / "samples.parquet").frame["split"].to_list() == [None, None, None]
+
+
+def test_empty_parts_written_as_text_are_none(samples: Samples, tmp_path: Path) -> None:
+    samples.frame["split"] = np.array(["train", "", "validation", "dropped"], object)
+    samples.save(tmp_path / "samples.parquet")
+    assert load(tmp_path / "samples.parquet").frame["split"].to_list() == ["train", None, "validation", None]
