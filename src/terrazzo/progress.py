@@ -19,5 +19,8 @@ class Silent:
     """A progress that shows nothing."""
 
     @contextmanager
-    def task(self, label: str, total: float, unit: str) -> Iterator[Advance]:
-        yield lambda done: None
+    def task(self, label: str, total: float, unit: str) -> Iterator[Advance]:  # noqa: ARG002 - the protocol's arguments
+        yield _ignore
+
+
+def _ignore(_: float) -> None: ...

@@ -1,11 +1,11 @@
 """The model folder: model.safetensors (weights, nothing else) and model.json (all that prediction obeys). Never pickle."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -56,6 +56,8 @@ class Bundle:
     card: ModelCard
     legend: Legend
     scaling: Scaling
+    identity: str
+    """Digest of weights and card: models that predict alike have the same."""
 
 
 SCALING = TypeAdapter(Scaling)
@@ -98,9 +100,11 @@ def load_bundle(path: Path) -> Bundle:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise ModelError(f"{folder / WEIGHTS} does not hold the weights that {CARD} describes ({str(error).splitlines()[0]}).") from error
-    return Bundle(network=network.eval(), card=card, legend=legend, scaling=scaling)
+    return Bundle(network=network.eval(), card=card, legend=legend, scaling=scaling, identity=_identity(folder))
 
 
-def network_on(bundle: Bundle, device: torch.device) -> nn.Module:
-    """The network in evaluation mode on a device, channels last."""
-    return bundle.network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+def _identity(folder: Path) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for name in (WEIGHTS, CARD):
+        found.update((folder / name).read_bytes())
+    return found.hexdigest()

@@ -72,5 +72,7 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise EnvironmentFault(f"device '{name}' is not available here ({str(error).splitlines()[0]}). Use --device auto or cpu.") from error
+        raise EnvironmentFault(
+            f"device '{name}' is not available here ({str(error).splitlines()[0]}). Use --device auto or cpu."
+        ) from error
     return device

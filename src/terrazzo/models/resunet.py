@@ -13,9 +13,12 @@ from terrazzo.models.options import ModelOptions
 
 
 class ResidualBlock(nn.Module):
-    """Normalise, activate, convolve, as often as the options say, plus a projected shortcut; the first block of all starts with its convolution."""
+    """Normalise, activate, convolve, as often as the options say, plus a projected shortcut.
 
-    def __init__(self, options: ModelOptions, inputs: int, outputs: int, stride: int = 1, first: bool = False) -> None:
+    The first block of the network, whose input is the image, starts with its convolution.
+    """
+
+    def __init__(self, options: ModelOptions, inputs: int, outputs: int, stride: int = 1, *, first: bool = False) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for number in range(options.convolutions):

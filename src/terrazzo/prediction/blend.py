@@ -1,7 +1,7 @@
 """Blending overlapping windows in integers, so that the sum does not depend on the order of its parts."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ PROBABILITY_ONE = 65535
 LARGEST_WEIGHT = 64
 """Weight along one side. 65535 * 64 * 64 * 16 overlapping windows stays below 2^32."""
 
+T = TypeVar("T", bound=np.generic)
 Blend = Literal["hann", "linear", "flat"]
 
 
@@ -44,7 +45,7 @@ class BlendedRows:
 
     def indices(self) -> NDArray[np.uint8]:
         """Class indices (rows, width) of the largest probability; 255 where invalid or not predicted."""
-        best = self.sums.argmax(axis=0).astype(np.uint8)
+        best: NDArray[np.uint8] = self.sums.argmax(axis=0).astype(np.uint8)
         best[~self.valid | (self.totals == 0)] = IGNORE
         return best
 
@@ -79,10 +80,15 @@ class BlendBand:
 
     def take(self, row_off: int, rows: int) -> BlendedRows:
         """Hand out the top rows, which no later window touches, and move the others up."""
-        parts = []
-        for array in (self._sums, self._totals, self._valid):
-            parts.append(array[..., :rows, :].copy())
-            array[..., : array.shape[-2] - rows, :] = array[..., rows:, :].copy()
-            array[..., array.shape[-2] - rows :, :] = 0
-        sums, totals, valid = parts
-        return BlendedRows(row_off=row_off, sums=sums, totals=totals, valid=valid)
+        return BlendedRows(
+            row_off=row_off, sums=_shifted(self._sums, rows), totals=_shifted(self._totals, rows), valid=_shifted(self._valid, rows)
+        )
+
+
+def _shifted(array: NDArray[T], rows: int) -> NDArray[T]:
+    """Take the top rows of (..., rows, width) out; the others move up, and zeros follow."""
+    taken = array[..., :rows, :].copy()
+    height = array.shape[-2]
+    array[..., : height - rows, :] = array[..., rows:, :].copy()
+    array[..., height - rows :, :] = 0
+    return taken

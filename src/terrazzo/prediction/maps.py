@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.errors import RasterError
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
 from terrazzo.prediction.stream import Job, Predictor, predict_rows, windows_of
 from terrazzo.progress import Progress
-from terrazzo.rasters.raster import Raster
-from terrazzo.rasters.write import BandWriter, MapStyle, MapWriter
+from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.write import PROVENANCE_TAG, BandWriter, MapStyle, MapWriter
 
 logger = logging.getLogger(__name__)
+MAP_SUFFIX = "_predseg"
 THINNED = 8
 """Every n-th row and column counts for the histogram of probabilities."""
 
@@ -26,17 +28,26 @@ RowsSeen = Callable[[Job, BlendedRows, NDArray[np.uint8]], None]
 def map_path(out: Path, stem: str, raster: Raster) -> Path:
     """OUT/<stem>_predseg.tif; .png where the input is no GeoTIFF and has no map coordinates."""
     plain = raster.format != "GTiff" and not raster.grid.georeferenced
-    return out / f"{stem}_predseg{'.png' if plain else '.tif'}"
+    return out / f"{stem}{MAP_SUFFIX}{'.png' if plain else '.tif'}"
 
 
 def probabilities_path(class_map: Path) -> Path:
     """<stem>_probabilities.tif beside a class map."""
-    return class_map.with_name(class_map.stem.removesuffix("_predseg") + "_probabilities.tif")
+    return class_map.with_name(class_map.stem.removesuffix(MAP_SUFFIX) + "_probabilities.tif")
 
 
-def map_style(legend: Legend) -> MapStyle:
+def provenance_of(class_map: Path) -> str | None:
+    """What a map says it was made with; None if it says nothing, or is no map."""
+    try:
+        with open_raster(class_map) as raster:
+            return next((value for key, value in raster.tags.items() if key.upper() == PROVENANCE_TAG), None)
+    except RasterError:
+        return None
+
+
+def map_style(legend: Legend, provenance: str) -> MapStyle:
     """How a map shows its legend, and carries it: with the rules for raw masks, so that such masks can be compared with it."""
-    return MapStyle(colors=dict(zip(legend.values, legend.colors, strict=True)), legend_json=legend.to_json())
+    return MapStyle(colors=dict(zip(legend.values, legend.colors, strict=True)), legend_json=legend.to_json(), provenance_json=provenance)
 
 
 class Tally:
@@ -93,7 +104,7 @@ def _write_map(
     legend = predictor.bundle.legend
     beside = probabilities_path(path) if predictor.options.probabilities else None
     with ExitStack() as stack:
-        classes = stack.enter_context(MapWriter(path, work.raster.grid, map_style(legend)))
+        classes = stack.enter_context(MapWriter(path, work.raster.grid, map_style(legend, predictor.provenance(work.raster))))
         shares = stack.enter_context(BandWriter(beside, work.raster.grid, legend.names)) if beside else None
         for _ in work.grid.row_starts:
             rows = next(pieces)

@@ -1,11 +1,11 @@
 """The grid of prediction windows: it starts at the raster's origin, so that every block of the map is predicted alike.
 
-    0      stride                       windows of `size` every `stride` pixels; the last of a row
-    |---------|                         or column may reach beyond the raster, where pixels are mirrored
-    [ window 0    ]
-              [ window 1    ]
-                        [ window 2  :  ]
-    |<-------- raster ------------->|
+0      stride                       windows of `size` every `stride` pixels; the last of a row
+|---------|                         or column may reach beyond the raster, where pixels are mirrored
+[ window 0    ]
+          [ window 1    ]
+                    [ window 2  :  ]
+|<-------- raster ------------->|
 """
 
 from dataclasses import dataclass

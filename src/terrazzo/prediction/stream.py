@@ -1,12 +1,14 @@
 """From rasters to finished rows of their maps: reading ahead on a thread, computing, blending; memory is a row of windows.
 
-    read (thread) -> chips -> engine (batches across windows and rasters) -> band of blended rows -> finished rows
+read (thread) -> chips -> engine (batches across windows and rasters) -> band of blended rows -> finished rows
 """
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TypeVar
 
 from terrazzo.errors import DataError
@@ -17,6 +19,7 @@ from terrazzo.prediction.engine import Engine, ReadWindow
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.progress import Advance
+from terrazzo.rasters.files import digest
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.samples.chip import to_chip
@@ -48,13 +51,21 @@ class Predictor:
         """Put a model on a device. Raises EnvironmentFault if it is not there."""
         return cls(bundle=bundle, engine=Engine(bundle, choose_runtime(device, options.precision), options.batch_size), options=options)
 
+    def provenance(self, raster: Raster) -> str:
+        """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents."""
+        options = self.options.model_dump(mode="json", exclude={"probabilities", "batch_size"})
+        facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": digest(raster.path), "options": options}
+        return json.dumps(facts, sort_keys=True)
+
     def job(self, raster: Raster, wanted: Callable[[Window], bool] | None = None) -> Job:
         """The job of a whole raster, with the model's window or the one that the options give.
 
         Raises DataError if the raster has another number of bands than the model.
         """
         if raster.bands != self.bundle.card.bands:
-            raise DataError(f"{raster.path} has {raster.bands} bands, the model was trained on {self.bundle.card.bands}. Choose images with the same bands.")
+            raise DataError(
+                f"{raster.path} has {raster.bands} bands, the model takes {self.bundle.card.bands}. Choose images with the same bands."
+            )
         size: Shape = (self.options.window, self.options.window) if self.options.window else self.bundle.card.window
         return Job(raster=raster, grid=SlidingGrid.of(raster.shape, size, self.options.overlap), wanted=wanted)
 
@@ -88,6 +99,7 @@ def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
                 needed = pixels.valid.any() and (each.wanted is None or each.wanted(window))
                 chip = to_chip(pixels, scaling, each.grid.size) if needed else None
                 yield ReadWindow(window=window, chip=chip, valid=pixels.valid)
+        each.raster.close()
 
 
 def ahead(items: Iterable[T], depth: int) -> Iterator[T]:

@@ -23,6 +23,9 @@ NODATA = 255
 LEGEND_TAG = "TERRAZZO_LEGEND"
 """The tag that holds a class map's legend as JSON: look for it in Raster.tags."""
 
+PROVENANCE_TAG = "TERRAZZO_PROVENANCE"
+"""The tag that says what a class map was made with, as JSON."""
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
@@ -84,6 +87,12 @@ class MapStyle:
     """Class value to colour."""
     legend_json: str
     """What the map carries under LEGEND_TAG."""
+    provenance_json: str = "{}"
+    """What the map carries under PROVENANCE_TAG."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {LEGEND_TAG: self.legend_json, PROVENANCE_TAG: self.provenance_json}
 
 
 class MapWriter:
@@ -95,10 +104,9 @@ class MapWriter:
     def __init__(self, path: Path, grid: Grid, style: MapStyle) -> None:
         def opener(temporary: Path) -> RowFile:
             if path.suffix.lower() == ".png":
-                return PngFile(temporary, style.colors, {LEGEND_TAG.lower(): style.legend_json})
+                return PngFile(temporary, style.colors, {tag.lower(): text for tag, text in style.tags.items()})
             colors = {**style.colors, NODATA: (0, 0, 0)}
-            tags = {LEGEND_TAG: style.legend_json}
-            return TiffFile(temporary, grid, TiffLayout(dtype=np.dtype(np.uint8), nodata=NODATA, colors=colors, tags=tags))
+            return TiffFile(temporary, grid, TiffLayout(dtype=np.dtype(np.uint8), nodata=NODATA, colors=colors, tags=style.tags))
 
         self._context = _writing_rows(path, (1, *grid.shape), np.dtype(np.uint8), opener)
 

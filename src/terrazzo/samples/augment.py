@@ -66,7 +66,7 @@ def augment(image: Image, labels: Labels, options: AugmentOptions, rng: np.rando
     return shade(moved, options, rng), moved_labels
 
 
-def draw_placement(options: AugmentOptions, rng: np.random.Generator, square: bool) -> Placement:
+def draw_placement(options: AugmentOptions, rng: np.random.Generator, *, square: bool) -> Placement:
     """Draw a geometry; the same number of draws whatever the options, so that one option does not reshuffle another."""
     mirror_x, mirror_y = rng.random(2) < 0.5
     turns = int(rng.integers(4))
@@ -91,10 +91,13 @@ def place(image: Image, labels: Labels, placement: Placement, fill: str) -> tupl
     warped = np.empty_like(image)
     for first in range(0, len(image), WARP_BANDS):
         group = np.ascontiguousarray(np.moveaxis(image[first : first + WARP_BANDS], 0, -1))
-        out = cv2.warpAffine(group, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101)
+        out = cv2.warpAffine(
+            group, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+        )
         warped[first : first + WARP_BANDS] = np.moveaxis(out.reshape(height, width, -1), -1, 0)
-    outside = {"borderMode": cv2.BORDER_REFLECT_101} if fill == "reflect" else {"borderMode": cv2.BORDER_CONSTANT, "borderValue": IGNORE}
-    moved = cv2.warpAffine(np.ascontiguousarray(labels), matrix, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, **outside)
+    border = cv2.BORDER_REFLECT_101 if fill == "reflect" else cv2.BORDER_CONSTANT
+    nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(np.ascontiguousarray(labels), matrix, (width, height), flags=nearest, borderMode=border, borderValue=IGNORE)
     return warped, moved.astype(np.uint8, copy=False)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,16 +56,19 @@ class BandScaling:
         else:
             offset, factor = 0.0, 1.0
         fill = (statistics.mean - offset) * factor
-        return cls(method=method, offset=offset, factor=factor, fill=float(np.arcsinh(fill)) if method == "asinh" else fill, statistics=statistics)
+        return cls(
+            method=method, offset=offset, factor=factor, fill=float(np.arcsinh(fill)) if method == "asinh" else fill, statistics=statistics
+        )
 
-    def apply(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+    def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Scale an array of any shape and dtype to float32."""
         # the difference in float64 where float32 would lose digits of large values, such as elevations in millimetres
         wide = values.dtype.itemsize > 2
-        scaled = (values.astype(np.float64 if wide else np.float32) - self.offset) * self.factor
+        scaled: NDArray[Any] = values.astype(np.float64 if wide else np.float32)
+        scaled = (scaled - self.offset) * self.factor
         if self.method == "asinh":
             scaled = np.arcsinh(scaled)
-        return scaled.astype(np.float32, copy=False)
+        return np.asarray(scaled, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +83,15 @@ class Scaling:
         Raises DataError if the number of bands differs.
         """
         if len(pixels.values) != len(self.bands):
-            raise DataError(f"the image has {len(pixels.values)} bands, the scaling was measured on {len(self.bands)}. Choose bands with [data] bands.")
+            raise DataError(
+                f"the image has {len(pixels.values)} bands, the scaling was measured on {len(self.bands)}. Choose bands with [data] bands."
+            )
         scaled = np.empty(pixels.values.shape, np.float32)
         with np.errstate(invalid="ignore", over="ignore"):
             for band, scaling in enumerate(self.bands):
                 scaled[band] = scaling.apply(pixels.values[band])
-        missing = pixels.holes if pixels.holes is not None else None
-        for band, scaling in enumerate(self.bands):
-            if missing is not None:
-                scaled[band][missing[band]] = scaling.fill
-            elif not pixels.valid.all():
-                scaled[band][~pixels.valid] = scaling.fill
+                if pixels.holes is not None:
+                    scaled[band][pixels.holes[band]] = scaling.fill
         return scaled
 
 
@@ -110,10 +112,14 @@ def measure(blocks: Iterable[tuple[Pixels, NDArray[np.bool_]]], methods: Sequenc
             moment.add(block.values[band][use])
     chosen: list[ScalingMethod] = [methods] * len(moments) if isinstance(methods, str) else list(methods)
     if len(chosen) != len(moments):
-        raise DataError(f"[data] scaling gives {len(chosen)} methods, the images have {len(moments)} bands. Give one method, or one a band.")
+        raise DataError(
+            f"[data] scaling gives {len(chosen)} methods, the images have {len(moments)} bands. Give one method, or one a band."
+        )
     empty = [str(band + 1) for band, moment in enumerate(moments) if not moment.count]
     if empty or not moments:
-        raise DataError(f"no valid pixel in band {', '.join(empty) or 1} of the training part. Check nodata, or leave the band out with [data] bands.")
+        raise DataError(
+            f"no valid pixel in band {', '.join(empty) or 1} of the training part. Check nodata, or leave the band out with [data] bands."
+        )
     return Scaling(bands=tuple(BandScaling.of(method, moment.statistics()) for method, moment in zip(chosen, moments, strict=True)))
 
 
@@ -144,4 +150,6 @@ class _Moments:
         median = float(np.median(sample))
         low, high = (float(value) for value in np.percentile(sample, [1, 99]))
         spread = NORMAL_SPREAD * float(np.median(np.abs(sample - median)))
-        return BandStatistics(mean=self.mean, sd=float(np.sqrt(self.squares / self.count)), median=median, spread=spread, low=low, high=high)
+        return BandStatistics(
+            mean=self.mean, sd=float(np.sqrt(self.squares / self.count)), median=median, spread=spread, low=low, high=high
+        )

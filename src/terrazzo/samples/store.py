@@ -78,7 +78,9 @@ class SceneStore:
         if cost > self._budget:
             return _Loaded(raster=raster, masks=masks)
         self._budget -= cost
-        return _Loaded(raster=raster, masks=masks, pixels=raster.read(), labels=masks.read(whole(raster.shape)) if masks is not None else None)
+        return _Loaded(
+            raster=raster, masks=masks, pixels=raster.read(), labels=masks.read(whole(raster.shape)) if masks is not None else None
+        )
 
 
 def crop(pixels: Pixels, window: Window) -> Pixels:

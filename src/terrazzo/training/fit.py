@@ -65,7 +65,11 @@ class Trainer:
                 score, row = self._evaluate()
                 self._conclude(folder, score)
                 seconds, last_rate = time.monotonic() - started, self._rate(self.state.step - 1)
-                log.write(MetricsRow(epoch=self.state.epoch, step=self.state.step, loss=loss, learning_rate=last_rate, seconds=seconds, validation=row))
+                log.write(
+                    MetricsRow(
+                        epoch=self.state.epoch, step=self.state.step, loss=loss, learning_rate=last_rate, seconds=seconds, validation=row
+                    )
+                )
         return self.state
 
     def resume(self, folder: Path) -> None:
@@ -99,7 +103,9 @@ class Trainer:
             group["lr"] = learning_rate
         loss = self.loss(self.runtime.logits(self.network, images), target)
         if not torch.isfinite(loss):
-            raise DivergedError(f"the loss is {loss.item()} at step {step} (samples {', '.join(map(str, batch.ids))}). Lower training.learning_rate.")
+            raise DivergedError(
+                f"the loss is {loss.item()} at step {step} (samples {', '.join(map(str, batch.ids))}). Lower training.learning_rate."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.options.clip_norm:
@@ -151,7 +157,11 @@ class Trainer:
             best, self.state = True, replace(self.state, best_epoch=self.state.epoch)
         if best:
             save_checkpoint(folder / BEST, Checkpoint(state=self.state, tensors=_named("average.", self.average)))
-        tensors = _named("network.", self.network.state_dict()) | _named("average.", self.average) | _named("optimizer.", _optimizer_tensors(self.optimizer))
+        tensors = (
+            _named("network.", self.network.state_dict())
+            | _named("average.", self.average)
+            | _named("optimizer.", _optimizer_tensors(self.optimizer))
+        )
         save_checkpoint(folder / LAST, Checkpoint(state=self.state, tensors=tensors))
 
     def _exhausted(self) -> bool:

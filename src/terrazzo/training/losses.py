@@ -17,7 +17,10 @@ SMOOTH = 1.0
 
 def build_loss(names: Sequence[str], weights: Tensor | None) -> Loss:
     """The sum of the named losses; weights: (classes,) float32 with mean about 1, or None for equal weights."""
-    parts: dict[str, Loss] = {"ce": lambda logits, target: cross_entropy(logits, target, weights), "dice": lambda logits, target: dice(logits, target, weights)}
+    parts: dict[str, Loss] = {
+        "ce": lambda logits, target: cross_entropy(logits, target, weights),
+        "dice": lambda logits, target: dice(logits, target, weights),
+    }
     chosen = [parts[name] for name in names]
     return lambda logits, target: torch.stack([part(logits, target) for part in chosen]).sum()
 
@@ -46,7 +49,10 @@ def dice(logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def balanced_weights(pixels: Sequence[int]) -> list[float]:
-    """w_c = (1 / p_c) / sum(1 / p) * K from the pixel counts of the training part; K counts the classes present, an absent class weighs 0."""
+    """w_c = (1 / p_c) / sum(1 / p) * K from the pixel counts of the training part.
+
+    K counts the classes that are present; an absent class keeps its place and weighs 0.
+    """
     total = sum(pixels)
     inverse = [total / count if count else 0.0 for count in pixels]
     present = sum(1 for count in pixels if count)

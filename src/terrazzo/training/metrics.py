@@ -30,7 +30,9 @@ def validation_row(loss: float, confusion: Confusion) -> ValidationRow:
     """What an evaluation on the validation part leaves; scores from the counts of all its pixels."""
     numbers = range(confusion.classes)
     scores = pixel_scores(confusion, list(numbers), [str(number) for number in numbers])
-    return ValidationRow(loss=loss, mean_dice=scores["mean_dice"], mean_iou=scores["mean_iou"], dice=[each["f1"] for each in scores["classes"]])
+    return ValidationRow(
+        loss=loss, mean_dice=scores["mean_dice"], mean_iou=scores["mean_iou"], dice=[each["f1"] for each in scores["classes"]]
+    )
 
 
 class MetricsLog:

@@ -13,7 +13,9 @@ class TrainingOptions(Options):
     epochs: int = Field(50, ge=1, le=100_000, description="Epochs at most.")
     batch_size: int = Field(8, ge=1, le=4096, description="Samples a step.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the first weights, of the order of samples and of the augmentation.")
-    loss: list[Literal["ce", "dice"]] = Field(["ce", "dice"], min_length=1, description="Losses, added: ce (cross-entropy), dice (1 - Dice).")
+    loss: list[Literal["ce", "dice"]] = Field(
+        ["ce", "dice"], min_length=1, description="Losses, added: ce (cross-entropy), dice (1 - Dice)."
+    )
     class_weights: Literal["none", "balanced"] | list[ClassWeight] = Field(
         "none", description="Weights of the classes in the losses: none, balanced (inverse share of the training part), or a list."
     )
@@ -24,7 +26,9 @@ class TrainingOptions(Options):
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of all steps in which the rate rises linearly.")
     final_rate: float = Field(0.01, ge=0, le=1, description="Rate at the end as a share of learning_rate.")
     clip_norm: float = Field(1.0, ge=0, description="Largest norm of the gradient; 0: no limit.")
-    average: float = Field(0.99, ge=0, lt=1, description="Decay a step of the moving average of the weights that is evaluated and kept; 0: none.")
+    average: float = Field(
+        0.99, ge=0, lt=1, description="Decay a step of the moving average of the weights that is evaluated and kept; 0: none."
+    )
     early_stop: int = Field(0, ge=0, description="Stop after this many evaluations without a better validation Dice; 0: never.")
     evaluate_every: int = Field(1, ge=1, description="Epochs between evaluations on the validation part.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

@@ -41,7 +41,12 @@ class Account:
 
     def evaluation(self) -> dict[str, Any]:
         """What evaluation.json holds."""
-        found: dict[str, Any] = {"pixels": self.scores(), "samples": "samples.parquet", "images": self.images, "valid_pixels": self.total.pixels}
+        found: dict[str, Any] = {
+            "pixels": self.scores(),
+            "samples": "samples.parquet",
+            "images": self.images,
+            "valid_pixels": self.total.pixels,
+        }
         return found if self.part is None else {**found, "part": self.part}
 
 

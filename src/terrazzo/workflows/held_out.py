@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,12 @@ from terrazzo.labels.legend import IGNORE
 from terrazzo.prediction.blend import BlendedRows
 from terrazzo.prediction.maps import map_path, write_maps
 from terrazzo.prediction.stream import Job, Predictor
+from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
-from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Window
 from terrazzo.samples.batches import Sample, rows_of
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples
-from terrazzo.progress import Progress
 
 logger = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """index: the windows to learn from, as a samples table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from terrazzo.labels.masks import resolve_legend, survey
@@ -7,7 +8,7 @@ from terrazzo.labels.sentences import counted
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.write import check_writable
 from terrazzo.samples.index import build_index
-from terrazzo.samples.scenes import check_scenes, find_scenes
+from terrazzo.samples.scenes import Scene, check_scenes, find_scenes
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.sample_facts import sample_facts, sample_lines
@@ -22,7 +23,7 @@ def index(images: str | Path, labels: str | Path, out: str | Path, context: Cont
     context, out = context or open_context(), Path(out)
     check_writable(out.absolute().parent)
     data = context.recipe.data.model_copy(update={"images": str(images), "labels": str(labels)})
-    samples = index_scenes(data, context)
+    samples = index_scenes(find_scenes(data, context.folder), data, context)
     samples.save(out)
     scenes = counted(samples.frame["scene"].nunique(), "image")
     return Result(
@@ -32,9 +33,8 @@ def index(images: str | Path, labels: str | Path, out: str | Path, context: Cont
     )
 
 
-def index_scenes(data: DataOptions, context: Context) -> Samples:
-    """Find, check and index the scenes of [data], by the context's [legend] and [samples]; not split yet."""
-    scenes = find_scenes(data, context.folder)
+def index_scenes(scenes: Sequence[Scene], data: DataOptions, context: Context) -> Samples:
+    """Check and index scenes by the context's [legend] and [samples]; not split yet."""
     check_scenes(scenes, data)
     legend = resolve_legend(context.recipe.legend, survey([scene.label for scene in scenes if scene.label is not None], context.progress))
     return build_index(scenes, legend, data, context.recipe.samples, context.progress)

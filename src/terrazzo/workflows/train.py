@@ -14,8 +14,6 @@ from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.legend import Legend
-from terrazzo.labels.resolve import resolve_legend
-from terrazzo.labels.survey import survey
 from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
 from terrazzo.models.network import Runtime, build_network, choose_runtime
 from terrazzo.prediction.stream import Predictor
@@ -25,9 +23,8 @@ from terrazzo.recipes.recipe import Recipe, to_toml
 from terrazzo.samples.audit import find_leaks, leak_sentence
 from terrazzo.samples.batches import Preparation, rows_of
 from terrazzo.samples.ground import HeldOut
-from terrazzo.samples.index import build_index
 from terrazzo.samples.scaling import Scaling, measure
-from terrazzo.samples.scenes import Scene, check_scenes, find_scenes
+from terrazzo.samples.scenes import Scene, find_scenes
 from terrazzo.samples.split import assign_split
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples, load
@@ -35,9 +32,10 @@ from terrazzo.training.fit import Task, Trainer, best_weights
 from terrazzo.training.losses import balanced_weights, build_loss
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
-from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
+from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import score_held_out
+from terrazzo.workflows.index import index_scenes
 
 logger = logging.getLogger(__name__)
 BLOCK = 1024
@@ -88,13 +86,8 @@ def prepare(folder: RunFolder, context: Context) -> Lesson:
     """Find the scenes, index and split them; a samples table that the run already has is used as it is."""
     recipe = context.recipe
     scenes = find_scenes(recipe.data, context.folder)
-    check_scenes(scenes, recipe.data)
-    if folder.samples.exists():
-        samples = load(folder.samples)
-    else:
-        legend = resolve_legend(recipe.legend, survey([scene.label for scene in scenes if scene.label is not None], context.progress))
-        indexed = build_index(scenes, legend, recipe.data, recipe.samples, context.progress)
-        samples = assign_split(indexed, recipe.split)
+    done = folder.samples.exists()
+    samples = load(folder.samples) if done else assign_split(index_scenes(scenes, recipe.data, context), recipe.split)
     return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, samples.legend, recipe.data))
 
 

@@ -1,0 +1,83 @@
+"""The model and its predictions as Python objects: `tz.load(MODEL).predict("big.tif").save("map.tif")`."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.errors import ConflictError, DataError
+from terrazzo.labels.legend import Legend
+from terrazzo.models.bundle import Bundle, load_bundle
+from terrazzo.prediction.maps import Tally, write_maps
+from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.stream import Predictor, predict_rows
+from terrazzo.progress import Progress, Silent
+from terrazzo.rasters.raster import Raster, open_raster
+
+LARGEST_ARRAY_PX = 2**30
+"""Pixels of a map that are held in memory at most; larger ones are saved to a file."""
+
+
+class Model:
+    """A trained model, ready to predict."""
+
+    def __init__(self, bundle: Bundle, options: PredictionOptions, device: str = "auto") -> None:
+        self._predictor = Predictor.of(bundle, device, options)
+
+    @property
+    def legend(self) -> Legend:
+        """The classes of its maps."""
+        return self._predictor.bundle.legend
+
+    def predict(self, image: str | Path) -> "Prediction":
+        """The prediction of an image; nothing is computed before it is asked for.
+
+        Raises RasterError if the image cannot be read, DataError if it has other bands than the model.
+        """
+        raster = open_raster(Path(image), self._predictor.bundle.card.reading)
+        self._predictor.job(raster)
+        return Prediction(raster, self._predictor)
+
+
+class Prediction:
+    """The map of one image. Computed when it is first asked for, in row bands, so that saving needs little memory."""
+
+    def __init__(self, raster: Raster, predictor: Predictor) -> None:
+        self._raster = raster
+        self._predictor = predictor
+
+    @cached_property
+    def classes(self) -> NDArray[np.uint8]:
+        """Class values (height, width); 255 where the image has no data. Raises DataError if the map is too large for memory."""
+        height, width = self._raster.shape
+        if height * width > LARGEST_ARRAY_PX:
+            raise DataError(f"a map of {height} x {width} pixels is too large for memory. Write it with save(path).")
+        out = np.empty((height, width), np.uint8)
+        legend, tally = self._predictor.bundle.legend, Tally(self._predictor.bundle.legend)
+        for rows in predict_rows([self._predictor.job(self._raster)], self._predictor, lambda _: None):
+            indices = rows.indices()
+            out[rows.row_off : rows.row_off + len(indices)] = legend.decode(indices)
+            tally.add(rows, indices)
+        tally.tell()
+        return out
+
+    def save(self, path: str | Path, progress: Progress | None = None) -> Path:
+        """Write the class map on the image's own grid: a GeoTIFF, or a palette PNG if the path ends in .png.
+
+        Raises ConflictError if the file exists, EnvironmentFault if it cannot be written.
+        """
+        target = Path(path)
+        if target.exists():
+            raise ConflictError(f"{target} exists; it is not overwritten. Give another name.")
+        write_maps({target: self._predictor.job(self._raster)}, self._predictor, progress or Silent())
+        return target
+
+
+def load_model(path: str | Path, device: str = "auto") -> Model:
+    """Load a model folder, or the model of a run.
+
+    Raises RecipeError if there is none, ModelError if it is broken, unsafe or of another version, EnvironmentFault.
+    """
+    bundle = load_bundle(Path(path))
+    return Model(bundle, PredictionOptions.model_validate(bundle.card.recipe.get("prediction", {})), device)

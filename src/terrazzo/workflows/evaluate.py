@@ -1,0 +1,200 @@
+"""evaluate: compare maps with labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from terrazzo.drawing.panels import SampleView
+from terrazzo.errors import ConflictError, LabelError, PairingError
+from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.text import class_table
+from terrazzo.labels.failures import Failures
+from terrazzo.labels.legend import Legend
+from terrazzo.labels.masks import MaskLabels
+from terrazzo.labels.options import LegendOptions
+from terrazzo.labels.resolve import resolve_legend
+from terrazzo.labels.sentences import counted, listed
+from terrazzo.labels.survey import row_blocks, survey
+from terrazzo.prediction.maps import MAP_SUFFIX
+from terrazzo.rasters.files import ImageFile, find_images
+from terrazzo.rasters.raster import open_raster
+from terrazzo.rasters.window import whole
+from terrazzo.rasters.write import LEGEND_TAG, check_writable, writing
+from terrazzo.samples.footprints import SceneWindows, footprints
+from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
+from terrazzo.workflows.context import Context, Result, Written, open_context
+
+
+def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
+    """Count how maps agree with labels; writes OUT/evaluation.json, OUT/samples.parquet (a row an image) and OUT/report.html.
+
+    predictions, labels: a file, a folder or a pattern each. Every map needs a label; labels without a map are left out and
+    counted in a notice. The legend is the one the maps carry, unless [legend] is given.
+    Raises PairingError, LabelError or RasterError naming all files that do not fit, ConflictError if OUT holds an evaluation,
+    EnvironmentFault.
+    """
+    context, out = context or open_context(), Path(out)
+    if (out / "report.html").exists():
+        raise ConflictError(f"{out} holds a report already. Give another OUT.")
+    check_writable(out)
+    pairs, unused = _pair(_maps(str(predictions)), find_images(str(labels), Path.cwd()), context.recipe.data.pair_suffix)
+    legend = _legend(pairs, context)
+    counts = _count(pairs, legend, context)
+    frame = score_columns(_table(pairs), counts, legend.classes_of_maps)
+    total = Confusion(len(legend.classes_of_maps.classes))
+    for confusion in counts.values():
+        total = total + confusion
+    notices = [f"{counted(unused, 'label')} without a map: left out."] if unused else []
+    account = Account(
+        title=out.resolve().name,
+        legend=legend.classes_of_maps,
+        total=total,
+        images=len(pairs),
+        part=None,
+        facts=list(versions().items()),
+        notices=notices,
+    )
+    _save(frame, out / "samples.parquet")
+    write_account(out, account, panels(frame, lambda number: _view(pairs[number], legend), legend.classes_of_maps))
+    text = "\n".join([class_table(account.scores()), "", *notices, f"Report: {out / 'report.html'}"])
+    written: Written = {"evaluation": out / "evaluation.json", "report": out / "report.html", "samples": out / "samples.parquet"}
+    return Result(text=text, written=written, facts={"pixels": account.scores()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A map and its label."""
+
+    name: str
+    prediction: Path
+    label: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Legends:
+    """How maps and labels are read: the same classes, in the same order."""
+
+    classes_of_maps: Legend
+    raw_labels: Legend
+
+
+def _maps(spec: str) -> list[ImageFile]:
+    """The maps that are meant; where some end in _predseg, only those, and the ending is no part of their names."""
+    found = find_images(spec, Path.cwd())
+    ours = [file for file in found if file.name.endswith(MAP_SUFFIX)]
+    return [ImageFile(name=file.name.removesuffix(MAP_SUFFIX), path=file.path) for file in ours] or found
+
+
+def _pair(maps: Sequence[ImageFile], labels: Sequence[ImageFile], suffix: str) -> tuple[list[Pair], int]:
+    """Each map with the label of the same name, else of the same stem if only one has it; and how many labels are left."""
+    by_name = {label.name.removesuffix(suffix): label for label in labels}
+    by_stem: dict[str, list[ImageFile]] = {}
+    for name, label in by_name.items():
+        by_stem.setdefault(name.rpartition("/")[2], []).append(label)
+    pairs: list[Pair] = []
+    alone: list[str] = []
+    for file in maps:
+        same_stem = by_stem.get(file.name.rpartition("/")[2], [])
+        partner = by_name.get(file.name) or (same_stem[0] if len(same_stem) == 1 else None)
+        if partner is None:
+            alone.append(file.name)
+        else:
+            pairs.append(Pair(name=file.name, prediction=file.path, label=partner.path))
+    if alone:
+        raise PairingError(
+            f"{len(alone)} of {counted(len(maps), 'map')} without a label of the same stem: {listed(alone)}. "
+            "Check the folders, or set data.pair_suffix."
+        )
+    used = [pair.label for pair in pairs]
+    if len(set(used)) < len(used):
+        raise PairingError("Two maps would share a label. Give maps and labels whose sub-folders tell them apart.")
+    return pairs, len(labels) - len(used)
+
+
+def _legend(pairs: Sequence[Pair], context: Context) -> _Legends:
+    """The legend that the maps carry; [legend], if given, says how the labels are read."""
+    carried: dict[str, str] = {}
+    for pair in pairs:
+        with open_raster(pair.prediction) as raster:
+            if (text := raster.tags.get(LEGEND_TAG)) is not None:
+                carried.setdefault(text, pair.name)
+    if len(carried) > 1:
+        raise LabelError(f"The maps carry different legends, such as {listed(carried.values(), 2)}. Evaluate them apart.")
+    given = context.recipe.legend
+    if carried and given == LegendOptions():
+        legend = Legend.from_json(next(iter(carried)))
+    else:
+        legend = resolve_legend(given, survey([pair.label for pair in pairs], context.progress))
+    maps = Legend.from_json(next(iter(carried))) if carried else legend
+    if maps.values != legend.values:
+        raise LabelError(f"The maps hold the classes {list(maps.values)}, [legend] gives {list(legend.values)}. They must be the same.")
+    return _Legends(classes_of_maps=maps.plain(), raw_labels=legend)
+
+
+def _count(pairs: Sequence[Pair], legend: _Legends, context: Context) -> Mapping[int, Confusion]:
+    """Confusion of each pair, by its position; all that cannot be compared are named at once."""
+    counts: dict[int, Confusion] = {}
+    failures = Failures()
+    with context.progress.task("evaluate", len(pairs), "image") as advance:
+        for number, pair in enumerate(pairs):
+            with failures.collect():
+                counts[number] = _confusion(pair, legend)
+            advance(1)
+    failures.check(len(pairs), "images")
+    return counts
+
+
+def _confusion(pair: Pair, legend: _Legends) -> Confusion:
+    confusion = Confusion(len(legend.raw_labels.classes))
+    with open_raster(pair.prediction) as raster, MaskLabels(pair.label, legend.raw_labels) as masks:
+        if raster.shape != masks.shape:
+            raise LabelError(
+                f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, "
+                f"its map {pair.prediction} {raster.shape[0]} x {raster.shape[1]}."
+            )
+        for window in row_blocks(raster.shape):
+            confusion.add(masks.read(window), legend.classes_of_maps.encode(raster.read(window).values[0]))
+    return confusion
+
+
+def _table(pairs: Sequence[Pair]) -> geopandas.GeoDataFrame:
+    """A row an image, with its footprint."""
+    grids = []
+    for pair in pairs:
+        with open_raster(pair.prediction) as raster:
+            grids.append(raster.grid)
+    windows = [whole(grid.shape) for grid in grids]
+    geometry, crs, codes = footprints([SceneWindows(grid=grid, windows=[window]) for grid, window in zip(grids, windows, strict=True)])
+    table = pd.DataFrame(
+        {
+            "scene": [pair.name for pair in pairs],
+            "prediction": [str(pair.prediction) for pair in pairs],
+            "label": [str(pair.label) for pair in pairs],
+            "col_off": 0,
+            "row_off": 0,
+            "width": [window.width for window in windows],
+            "height": [window.height for window in windows],
+        }
+    )
+    if codes is not None:
+        table["crs"] = codes
+    return geopandas.GeoDataFrame(table, geometry=geometry, crs=crs)
+
+
+def _save(frame: geopandas.GeoDataFrame, path: Path) -> None:
+    with writing(path) as temporary:
+        frame.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True, compression="zstd")
+
+
+def _view(pair: Pair, legend: _Legends) -> SampleView:
+    """The map itself stands for the image, which is not at hand."""
+    with open_raster(pair.prediction) as raster, MaskLabels(pair.label, legend.raw_labels) as masks:
+        window = whole(raster.shape)
+        predicted = legend.classes_of_maps.encode(raster.read(window).values[0])
+        truth: NDArray[np.uint8] = masks.read(window)
+    return SampleView(values=predicted[None], valid=predicted != 255, truth=truth, predicted=predicted)

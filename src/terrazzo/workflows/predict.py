@@ -1,0 +1,102 @@
+"""predict: maps of images with a trained model. Also `load`, the model as a Python object."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from terrazzo.errors import ConflictError
+from terrazzo.labels.failures import Failures
+from terrazzo.labels.sentences import counted, listed
+from terrazzo.models.bundle import ModelCard, load_bundle
+from terrazzo.prediction.maps import map_path, probabilities_path, provenance_of, write_maps
+from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.prediction import load_model as load
+from terrazzo.prediction.stream import Job, Predictor
+from terrazzo.rasters.files import ImageFile, find_images, output_stems
+from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.write import check_writable
+from terrazzo.workflows.context import Context, Result, open_context
+
+__all__ = ["load", "predict"]
+
+logger = logging.getLogger(__name__)
+CELL_SIZE_TOLERANCE = 1.1
+"""Cell sizes may differ from the model's by this factor before a warning."""
+
+
+def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, context: Context | None = None) -> Result:
+    """Write a class map for each image to OUT, on the image's own grid.
+
+    inputs: images, folders of images, or patterns. Options that were not given are those of the model. Maps that are there
+    already, of the same model and options, are kept.
+    Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
+    holds a file of that name made otherwise, EnvironmentFault.
+    """
+    context, out = context or open_context(), Path(out)
+    bundle = load_bundle(Path(model))
+    check_writable(out)
+    if context.threads:
+        torch.set_num_threads(context.threads)
+    given = context.recipe.prediction.model_dump(exclude_unset=True)
+    options = PredictionOptions.model_validate({**bundle.card.recipe.get("prediction", {}), **given})
+    predictor = Predictor.of(bundle, context.device, options)
+    jobs = _jobs(_images(inputs), out, predictor)
+    todo = _undone(jobs, predictor)
+    write_maps(todo, predictor, context.progress)
+    maps = list(jobs)
+    written = maps + [probabilities_path(path) for path in maps if options.probabilities]
+    kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
+    return Result(text=f"{counted(len(maps), 'map')} in {out}{kept}", written={"outputs": written})
+
+
+def _images(inputs: Sequence[str | Path]) -> list[ImageFile]:
+    found = {file.path: file for given in inputs for file in find_images(str(given), Path.cwd())}
+    return list(found.values())
+
+
+def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor) -> dict[Path, Job]:
+    """A job for each image, by the map it makes; all images that cannot be predicted are named at once."""
+    card, stems = predictor.bundle.card, output_stems(images)
+    jobs: dict[Path, Job] = {}
+    failures, other_cells = Failures(), []
+    for image in images:
+        with failures.collect():
+            raster = open_raster(image.path, card.reading)
+            jobs[map_path(out, stems[image.path], raster)] = predictor.job(raster)
+            if not _same_cells(raster, card):
+                other_cells.append(image.name)
+            raster.close()  # any number of images, few open files: reading opens it anew
+    failures.check(len(images), "images")
+    if other_cells:
+        logger.warning(
+            "The model was trained on cells of %s; those of %s differ. Its map may be poor.", card.cell_size, listed(other_cells)
+        )
+    return jobs
+
+
+def _same_cells(raster: Raster, card: ModelCard) -> bool:
+    cells = raster.grid.cell_size
+    if cells is None or card.cell_size is None or raster.grid.crs is None or raster.grid.crs.to_string() != card.crs:
+        return True
+    ratios = [ours / theirs for ours, theirs in zip(cells, card.cell_size, strict=True)]
+    return all(1 / CELL_SIZE_TOLERANCE <= ratio <= CELL_SIZE_TOLERANCE for ratio in ratios)
+
+
+def _undone(jobs: dict[Path, Job], predictor: Predictor) -> dict[Path, Job]:
+    """The jobs whose maps are not there yet. Raises ConflictError if another file is."""
+    todo: dict[Path, Job] = {}
+    strange: list[str] = []
+    for path, job in jobs.items():
+        if not path.exists():
+            todo[path] = job
+        elif provenance_of(path) != predictor.provenance(job.raster):
+            strange.append(path.name)
+        elif predictor.options.probabilities and not probabilities_path(path).exists():
+            todo[path] = job
+    if strange:
+        raise ConflictError(
+            f"{next(iter(jobs)).parent} holds files that this model and these options did not make: {listed(strange)}. Give another OUT."
+        )
+    return todo
