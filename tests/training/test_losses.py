@@ -5,6 +5,8 @@ import torch
 
 from terrazzo.training.losses import balanced_weights, build_loss, cross_entropy, dice
 
+CPU = torch.device("cpu")
+
 
 def logits_of(probabilities: list[float]) -> torch.Tensor:
     """Logits of two classes for a row of pixels, from the probability of class 1."""
@@ -33,7 +35,7 @@ def test_dice_is_the_formula_of_the_parity_table() -> None:
 
 def test_ignored_pixels_have_no_gradient() -> None:
     logits = torch.zeros(1, 3, 2, 2, requires_grad=True)
-    build_loss(["ce", "dice"], None)(logits, torch.tensor([[[0, 255], [2, 255]]])).backward()  # type: ignore[no-untyped-call]
+    build_loss(["ce", "dice"], None, CPU)(logits, torch.tensor([[[0, 255], [2, 255]]])).backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert logits.grad[..., 1].abs().max() == 0
     assert logits.grad[..., 0].abs().min() > 0
@@ -41,7 +43,7 @@ def test_ignored_pixels_have_no_gradient() -> None:
 
 def test_an_image_without_valid_pixels_costs_nothing() -> None:
     logits = torch.randn(1, 2, 4, 4)
-    assert float(build_loss(["ce", "dice"], None)(logits, torch.full((1, 4, 4), 255))) == pytest.approx(0, abs=1e-6)
+    assert float(build_loss(["ce", "dice"], None, CPU)(logits, torch.full((1, 4, 4), 255))) == pytest.approx(0, abs=1e-6)
 
 
 def test_balanced_weights_are_those_of_the_parity_table() -> None:

@@ -142,7 +142,7 @@ def _everywhere(verb: Verb) -> list[click.Option]:
     return [
         *([sets] if verb.tables else []),
         click.Option(["--device"], default="auto", metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:1, mps. [default: auto]"),
-        click.Option(["--threads"], type=click.IntRange(min=1), metavar="INTEGER", help="Threads to compute with. [default: one a core]"),
+        click.Option(["--threads"], type=click.IntRange(min=1), metavar="INTEGER", help="Threads to compute with; default: one a core."),
         click.Option(["--json", "json"], is_flag=True, help="Print one JSON object that names what was written, instead of text."),
         click.Option(["--debug"], is_flag=True, help="Show details, and the traceback of an error."),
     ]

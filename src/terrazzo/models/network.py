@@ -39,6 +39,12 @@ class Runtime:
         return out.float()
 
 
+def use_threads(threads: int | None) -> None:
+    """Compute with so many threads on the CPU; None: one a core, as torch finds them."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
 def choose_runtime(device: str, precision: str) -> Runtime:
     """Resolve 'auto' of device and precision.
 

@@ -12,7 +12,7 @@ Schema = Mapping[str, object]
 """A JSON schema, as pydantic makes it."""
 
 _LONGEST_VALUE = 60
-_ENDLESS = 2**53
+_ENDLESS = 2**31
 """A bound that nobody needs to be told."""
 
 
@@ -77,18 +77,24 @@ def _any_of(values: Iterable[str]) -> str:
 
 
 def _bounds(schema: Schema) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
+    low, high = _limit(schema, "minimum"), _limit(schema, "maximum")
     if low is not None and high is not None:
         return f" from {low} to {high}"
-    limits = {"at least": low, "above": schema.get("exclusiveMinimum"), "at most": high, "below": schema.get("exclusiveMaximum")}
-    words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if isinstance(limit, int | float) and limit < _ENDLESS)
+    above, below = _limit(schema, "exclusiveMinimum"), _limit(schema, "exclusiveMaximum")
+    limits = {"at least": low, "above": above, "at most": high, "below": below}
+    words = " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
     return f" ({words})" if words else ""
+
+
+def _limit(schema: Schema, name: str) -> str | None:
+    limit = schema.get(name)
+    return f"{limit:.12g}" if isinstance(limit, int | float) and abs(limit) < _ENDLESS else None
 
 
 def _list(schema: Schema) -> str:
     if "prefixItems" in schema:
         entries = [allowed(part) for part in _parts(schema, "prefixItems")]
-        return f"a list of {len(entries)}: {', '.join(entries)}"
+        return f"a list of {len(entries)}, {f'each {entries[0]}' if len(set(entries)) == 1 else ', then '.join(entries)}"
     shortest = schema.get("minItems", 0)
     length = f" of at least {shortest}" if isinstance(shortest, int) and shortest > 1 else ""
     return f"a list{length}, each entry {allowed(cast('Schema', schema['items']))}"

@@ -15,8 +15,9 @@ SMOOTH = 1.0
 """Added to both sides of the Dice ratio, in pixels: an empty class predicted empty scores 1."""
 
 
-def build_loss(names: Sequence[str], weights: Tensor | None) -> Loss:
-    """The sum of the named losses; weights: (classes,) float32 with mean about 1, or None for equal weights."""
+def build_loss(names: Sequence[str], class_weights: Sequence[float] | None, device: torch.device) -> Loss:
+    """The sum of the named losses; class_weights: one a class, 0 or more, or None for equal weights."""
+    weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32, device=device)
     parts: dict[str, Loss] = {
         "ce": lambda logits, target: cross_entropy(logits, target, weights),
         "dice": lambda logits, target: dice(logits, target, weights),

@@ -4,12 +4,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from terrazzo.errors import ConflictError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
+from terrazzo.models.network import use_threads
 from terrazzo.prediction.maps import map_path, probabilities_path, provenance_of, write_maps
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.prediction import load_model as load
@@ -37,8 +36,7 @@ def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, co
     context, out = context or open_context(), Path(out)
     bundle = load_bundle(Path(model))
     check_writable(out)
-    if context.threads:
-        torch.set_num_threads(context.threads)
+    use_threads(context.threads)
     given = context.recipe.prediction.model_dump(exclude_unset=True)
     options = PredictionOptions.model_validate({**bundle.card.recipe.get("prediction", {}), **given})
     predictor = Predictor.of(bundle, context.device, options)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from terrazzo.drawing.panels import SampleView
@@ -15,7 +14,7 @@ from terrazzo.errors import DataError
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
-from terrazzo.models.network import Runtime, build_network, choose_runtime
+from terrazzo.models.network import Runtime, build_network, choose_runtime, use_threads
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import Window, cover
@@ -56,8 +55,7 @@ def train(recipe: Path, out: Path | None = None, *, resume: bool = False, contex
     if state is RunState.FINISHED:
         logger.info("%s is finished; nothing was done.", folder.path)
         return run_result(folder)
-    if context.threads:
-        torch.set_num_threads(context.threads)
+    use_threads(context.threads)
     runtime = choose_runtime(context.device, context.recipe.training.precision)
     lesson = prepare(folder, context)
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
@@ -113,7 +111,7 @@ def fit(folder: RunFolder, lesson: Lesson, runtime: Runtime, context: Context) -
         per_epoch=recipe.draw.per_epoch,
         classes=classes,
     )
-    loss = build_loss(recipe.training.loss, class_weights(recipe, train_part, runtime.device))
+    loss = build_loss(recipe.training.loss, class_weights(recipe, train_part), runtime.device)
     trainer = Trainer(network, runtime, loss, recipe.training, task)
     log = MetricsLog(folder.metrics)
     if folder.resumable:
@@ -213,8 +211,8 @@ def _training_blocks(train_part: Samples, store: SceneStore) -> Iterator[tuple[P
                 yield store.image(scene, block), counted
 
 
-def class_weights(recipe: Recipe, train_part: Samples, device: torch.device) -> torch.Tensor | None:
-    """The weights that the recipe asks for, (classes,) float32, or None. Raises DataError if a list has another length."""
+def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
+    """The weights that the recipe asks for, one a class, or None for equal ones. Raises DataError if a list has another length."""
     asked, values = recipe.training.class_weights, train_part.legend.values
     if asked == "none":
         return None
@@ -222,7 +220,7 @@ def class_weights(recipe: Recipe, train_part: Samples, device: torch.device) -> 
         asked = balanced_weights(train_part.class_pixels().sum(axis=0).tolist())
     if len(asked) != len(values):
         raise DataError(f"training.class_weights has {len(asked)} numbers, the legend {len(values)} classes. Give one a class.")
-    return torch.tensor(asked, dtype=torch.float32, device=device)
+    return list(asked)
 
 
 def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:

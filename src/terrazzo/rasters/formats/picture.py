@@ -170,7 +170,8 @@ def _planes(image: Image.Image) -> NDArray[Any]:
     """(height, width) or (height, width, bands) to (bands, height, width), bool to 0 and 1."""
     samples = np.asarray(image)
     if samples.dtype == np.bool_:
-        samples = samples.view(np.uint8)
+        # Pillow's True is the byte 255
+        samples = samples.view(np.uint8) & 1
     return samples[None] if samples.ndim == 2 else np.ascontiguousarray(np.moveaxis(samples, 2, 0))
 
 

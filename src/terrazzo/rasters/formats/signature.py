@@ -54,13 +54,13 @@ def sniff(path: Path) -> str:
 def _first_bytes(path: Path) -> bytes:
     if str(path).startswith("/vsi") or "<" in str(path)[:1]:
         raise RasterError(f"{path} is not a plain path; only files on disk are opened. Give a file's path.")
-    if path.is_dir():
-        raise RasterError(f"{path} is a folder; give one image file.")
     try:
         with path.open("rb") as file:
             return file.read(_LONGEST)
     except FileNotFoundError as error:
         raise RasterError(f"{path} does not exist.") from error
+    except IsADirectoryError as error:
+        raise RasterError(f"{path} is a folder; give one image file.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise RasterError(f"{path} cannot be read: {reason}.") from error
