@@ -1,0 +1,98 @@
+"""The reader on real files: odd ones from other projects' tests, and images of the data sets."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from terrazzo.errors import RasterError
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.window import Window
+
+BROKEN = {
+    "amsterdam_labels_A.tif": "git-LFS pointer",
+    "broken_data_stream.png": "is broken",
+    "crash-63b1dffefc8c075ddc606c0a2f5fdc15ece78863.tif": "cannot be opened",
+    "seek_too_large.tif": "cannot be opened",
+    "truncated_image.png": "truncated",
+    "RGB.byte.gcp.vrt": "XML",
+    "white-gemini-iv.vrt": "XML",
+    "corrupt.tif": "rows 0 to 1023",
+    "no_band.h5": "HDF5",
+}
+"""Files that cannot be used, and what is said about them."""
+
+NO_GDAL_ORACLE = {"mode_16bit.png", "exif_imagemagick_orientation.png"}
+"""An animation, of which GDAL reads the first frame instead of the still image."""
+
+
+def assert_reads_like_an_oracle(raster: Raster, path: Path) -> None:
+    pixels = raster.read()
+    if raster.format == "JPEG":
+        # decoders differ by a few grey values, so GDAL's is no oracle
+        with Image.open(path) as image:
+            if image.getexif().get(0x0112, 1) == 1:
+                samples = np.asarray(image)
+                np.testing.assert_array_equal(pixels.values, samples[None] if samples.ndim == 2 else np.moveaxis(samples, 2, 0))
+        return
+    with rasterio.open(path) as dataset:
+        np.testing.assert_array_equal(pixels.values, dataset.read(list(range(1, raster.bands + 1))))
+        np.testing.assert_array_equal(pixels.valid, dataset.dataset_mask() != 0)
+        assert raster.dtype == dataset.dtypes[0]
+
+
+def test_every_odd_file_is_read_or_named(shared: Path) -> None:
+    root = shared / "odd_rasters"
+    with (root / "MANIFEST.csv").open() as manifest:
+        paths = [root / row["file"] for row in csv.DictReader(manifest)]
+    assert len(paths) > 80
+    for path in paths:
+        if path.name in BROKEN:
+            with pytest.raises(RasterError, match=BROKEN[path.name]) as caught, open_raster(path) as raster:
+                raster.read()
+            assert path.name in str(caught.value)
+            assert len(str(caught.value).splitlines()) == 1
+            continue
+        with open_raster(path) as raster:
+            if path.name not in NO_GDAL_ORACLE:
+                assert_reads_like_an_oracle(raster, path)
+            height, width = raster.shape
+            corner = raster.read(Window(col_off=width - 2, row_off=height - 2, width=4, height=4))
+            assert not corner.valid[2:].any()
+
+
+@pytest.mark.parametrize(
+    "pattern", ["water_12band/images/*.tif", "solaris_footprints/*.tif", "nrcan_gdl/**/*.tif", "dsb2018_nuclei/**/*.png"]
+)
+def test_images_of_the_data_sets(shared: Path, pattern: str) -> None:
+    paths = sorted(shared.glob(pattern))[:12]
+    assert paths
+    for path in paths:
+        with open_raster(path) as raster:
+            assert_reads_like_an_oracle(raster, path)
+
+
+def test_bands_and_values_of_the_water_set(shared: Path) -> None:
+    with open_raster(min((shared / "water_12band" / "images").glob("*.tif")), DataOptions(bands=[12, 1])) as raster:
+        assert raster.bands == 2
+        assert raster.dtype == np.int16
+    with open_raster(shared / "solaris_footprints" / "sample_geotiff.tif") as raster:
+        assert raster.grid.crs.to_epsg() == 32616
+        assert raster.nodata == (0.0,)
+
+
+def test_fits_frames(shared: Path) -> None:
+    path = shared / "gmos_fits" / "gmos.fits"
+    with pytest.raises(RasterError, match=r"1 \(SCI.*2 \(VAR.*3 \(SKYFIT.*data\.hdu=N"):
+        open_raster(path)
+    with open_raster(path, DataOptions(hdu=1)) as raster:
+        assert (raster.bands, raster.shape, raster.dtype) == (1, (150, 200), np.float32)
+        assert raster.read().valid.all()
+    frames = sorted((shared / "ccd_damic_sim").glob("*/images/*.fits"))[:5]
+    assert frames
+    for frame in frames:
+        assert open_raster(frame).read().values.std() > 0
