@@ -25,6 +25,7 @@ def test_footprint_of_a_rotated_raster_is_rotated() -> None:
     grid = Grid(shape=(20, 20), crs=UTM, transform=Affine(3**0.5, 1, 1000, 1, -(3**0.5), 5000))
     footprint = grid.footprint(WINDOW)
     assert footprint.area == pytest.approx(4 * 5 * 4)
+    assert grid.cell_size == pytest.approx((2, 2))
     assert footprint.envelope.area > 1.5 * footprint.area
 
 
@@ -32,4 +33,5 @@ def test_footprint_of_a_rotated_raster_is_rotated() -> None:
 def test_footprint_is_in_pixels_without_a_place_on_the_ground(crs: CRS | None, transform: Affine | None) -> None:
     grid = Grid(shape=(20, 20), crs=crs, transform=transform)
     assert not grid.georeferenced
+    assert grid.cell_size is None
     assert grid.footprint(WINDOW).equals(box(2, 3, 6, 8))
