@@ -58,6 +58,16 @@ class TestBlock:
         assert upper == frame[frame["scene"] == "c"]["split"].to_list()
         assert share(done, "validation") == pytest.approx(0.2, abs=0.05)
 
+    @given(places=st.lists(st.tuples(st.floats(0, 120), st.floats(0, 120)), min_size=2, max_size=5), seed=st.integers(0, 2**32))
+    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_images_anywhere_on_the_ground_never_leak(
+        self, make_samples: MakeSamples, places: list[tuple[float, float]], seed: int
+    ) -> None:
+        origins = {f"s{number}": place for number, place in enumerate(places)}
+        samples = make_samples(dict.fromkeys(origins, (60, 75)), overlap_px=3, origins=origins)
+        # assign_split raises for leaks
+        assert {"train", "validation"} <= set(assign_split(samples, SplitOptions(seed=seed)).frame["split"])
+
     def test_copies_of_one_image_are_cut_alike(self, make_samples: MakeSamples) -> None:
         done = assign_split(make_samples({"a": (100, 100), "b": (100, 100)}, digests={"a": "x", "b": "x"}), SplitOptions())
         assert done.frame["split"].to_list()[:100] == done.frame["split"].to_list()[100:]
