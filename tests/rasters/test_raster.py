@@ -73,5 +73,12 @@ def test_a_read_beyond_the_limit_gives_its_size(make_tiff: MakeTiff, ramp: NDArr
         raster.read(Window(col_off=0, row_off=0, width=51, height=38))
 
 
+def test_a_file_that_declares_too_many_bands(tmp_path: Path) -> None:
+    np.save(tmp_path / "photo.npy", np.zeros((5000, 4, 3), np.uint8))
+    with pytest.raises(RasterError, match=r"photo\.npy declares 5000 bands.*data\.axes"):
+        open_raster(tmp_path / "photo.npy")
+    assert open_raster(tmp_path / "photo.npy", DataOptions(axes="bands_last")).bands == 3
+
+
 def test_a_path_may_be_text(make_tiff: MakeTiff, ramp: NDArray[np.uint16]) -> None:
     assert open_raster(str(make_tiff(ramp))).shape == (37, 51)  # type: ignore[arg-type]

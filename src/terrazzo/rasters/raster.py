@@ -21,6 +21,10 @@ from terrazzo.rasters.validity import find_holes, find_valid
 from terrazzo.rasters.window import Shape, Window, whole
 
 
+BAND_LIMIT = 4096
+"""Far beyond any instrument: a file that declares more is damaged, or its axes are in another order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
     """What a window holds. The arrays may be shared with the raster: do not write to them."""
@@ -40,6 +44,10 @@ class Raster:
         facts = source.facts
         if 0 in facts.grid.shape:
             raise RasterError(f"{path} holds no pixels: it is {facts.grid.shape[0]} x {facts.grid.shape[1]}.")
+        if facts.count > BAND_LIMIT:
+            raise RasterError(
+                f"{path} declares {facts.count} bands; at most {BAND_LIMIT} are read. Is the file damaged, or (NPY) data.axes wrong?"
+            )
         self.path = path
         self.format = facts.format
         self.grid: Grid = facts.grid

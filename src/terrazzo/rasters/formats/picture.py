@@ -24,8 +24,8 @@ from terrazzo.rasters.window import Window
 FAILURES = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, struct.error, zlib.error, cv2.error)
 """What Pillow and OpenCV raise on broken files."""
 
-# a photo without readable EXIF data is taken as it is
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
+# a photo without readable EXIF data is taken as it is, and of an animation the still image
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(TiffImagePlugin|PngImagePlugin)")
 
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
