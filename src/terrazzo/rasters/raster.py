@@ -20,7 +20,6 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.validity import find_holes, find_valid
 from terrazzo.rasters.window import Shape, Window, whole
 
-
 BAND_LIMIT = 4096
 """Far beyond any instrument: a file that declares more is damaged, or its axes are in another order."""
 
