@@ -16,6 +16,8 @@ ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
     "gelu": lambda _: nn.GELU(),
 }
 LARGEST_GROUPS = 8
+HEAD_SD = 0.01
+"""Standard deviation of the head's first weights."""
 
 
 def widths(options: ModelOptions) -> list[int]:
@@ -72,8 +74,11 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     return functional.pad(x, (0, right, 0, bottom), mode="replicate")
 
 
-def initialize(network: nn.Module, options: ModelOptions) -> None:
-    """Draw the first weights of all convolutions from torch's global generator, which the caller seeds; biases are 0."""
+def initialize(network: nn.Module, head: nn.Conv2d, options: ModelOptions) -> None:
+    """Draw the first weights of all convolutions from torch's global generator, which the caller seeds; biases are 0.
+
+    Those of the head are small, so that all classes begin about equally likely and no step is spent on unlearning a guess.
+    """
     family, _, distribution = options.initializer.partition("_")
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -85,6 +90,7 @@ def initialize(network: nn.Module, options: ModelOptions) -> None:
                 xavier(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    nn.init.normal_(head.weight, std=HEAD_SD)
 
 
 def seeded_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -53,7 +53,7 @@ class ResidualUNet(nn.Module):
         self.decoder = nn.ModuleList(ResidualBlock(options, 2 * filters[level], filters[level]) for level in range(options.depth))
         self.finish = nn.Sequential(norm(options, filters[0]), activation(options))
         self.head = nn.Conv2d(filters[0], classes * options.subpixel**2, 1)
-        initialize(self, options)
+        initialize(self, self.head, options)
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]

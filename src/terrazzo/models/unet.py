@@ -48,7 +48,7 @@ class UNet(nn.Module):
         self.doublings = nn.ModuleList(doubling(options, filters[level + 1], filters[level]) for level in range(options.depth))
         self.decoder = nn.ModuleList(block(options, 2 * filters[level], filters[level]) for level in range(options.depth))
         self.head = nn.Conv2d(filters[0], classes * options.subpixel**2, 1)
-        initialize(self, options)
+        initialize(self, self.head, options)
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
