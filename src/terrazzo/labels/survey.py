@@ -67,7 +67,7 @@ def survey(files: Sequence[Path], progress: Progress) -> ValueCounts:
     """
     failures = Failures()
     found = []
-    with progress.task("Reading masks", len(files), "masks") as advance:
+    with progress.task("read masks", len(files), "masks") as advance:
         for path in files:
             with failures.collect():
                 found.append(survey_file(path))

@@ -84,7 +84,7 @@ def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progres
     """
     written: list[Path] = []
     tally = Tally(predictor.bundle.legend)
-    with progress.task("predict", windows_of(list(jobs.values())), "window") as advance:
+    with progress.task("predict", windows_of(list(jobs.values())), "windows") as advance:
         pieces = predict_rows(list(jobs.values()), predictor, advance)
         for path, work in jobs.items():
 

@@ -132,7 +132,7 @@ def _count_scenes(scenes: Sequence[Scene], counter: _Counter, progress: Progress
     pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="index")
     try:
         pending = [pool.submit(counter.count, scene) for scene in scenes]
-        with progress.task("Indexing", len(scenes), "scenes") as advance:
+        with progress.task("index", len(scenes), "scenes") as advance:
             for future in pending:
                 with failures.collect():
                     found.append(future.result())

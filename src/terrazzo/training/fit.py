@@ -57,7 +57,7 @@ class Trainer:
 
         Raises DivergedError if the loss is NaN or infinite; the best weights so far are kept.
         """
-        with progress.task("train", self.steps, "step") as advance:
+        with progress.task("train", self.steps, "steps") as advance:
             advance(self.state.step)
             while self.state.epoch < self.options.epochs and not self._exhausted():
                 started = time.monotonic()

@@ -140,7 +140,7 @@ def _count(pairs: Sequence[Pair], legend: _Legends, context: Context) -> Mapping
     """Confusion of each pair, by its position; all that cannot be compared are named at once."""
     counts: dict[int, Confusion] = {}
     failures = Failures()
-    with context.progress.task("evaluate", len(pairs), "image") as advance:
+    with context.progress.task("evaluate", len(pairs), "images") as advance:
         for number, pair in enumerate(pairs):
             with failures.collect():
                 counts[number] = _confusion(pair, legend)
