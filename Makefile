@@ -53,7 +53,7 @@ docs: $(STAMP)
 	$(BIN)/python docs/make_reference.py
 
 bench: $(STAMP)
-	for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
+	for script in benchmarks/bench_*.py; do $(BIN)/python "$$script"; done
 
 # The tested set: for all supported versions of Python, with hashes, without addresses of indexes.
 lock: $(STAMP)
