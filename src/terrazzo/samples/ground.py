@@ -1,59 +1,79 @@
 """Ground that training must not see, as rectangles in the pixels of each scene."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import geopandas
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from terrazzo.rasters.window import Window
+from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.window import Window, whole
+from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.samples.table import Samples
 
 HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOut:
-    """Held-out rectangles a scene: (n, 4) of left, top, right, bottom in pixels, right and bottom exclusive."""
+class Rectangles:
+    """Many windows of one scene, asked together."""
 
-    rectangles: Mapping[str, NDArray[np.float64]]
+    edges: NDArray[np.int64]
+    """(4, n) left, top, right, bottom in pixels, right and bottom exclusive."""
+
+    @classmethod
+    def of(cls, windows: Sequence[Window]) -> "Rectangles":
+        edges = [(window.col_off, window.row_off, window.col_end, window.row_end) for window in windows]
+        return cls(edges=np.array(edges, np.int64).reshape(-1, 4).T)
+
+    def touch(self, window: Window) -> bool:
+        """Whether a window shares a pixel with any of them."""
+        left, top, right, bottom = self.edges
+        return bool(np.any((left < window.col_end) & (right > window.col_off) & (top < window.row_end) & (bottom > window.row_off)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Held-out windows, by scene."""
+
+    rectangles: Mapping[str, Rectangles]
     everywhere: frozenset[str] = frozenset()
     """Scenes in which nothing can be told, so that no window may be moved."""
 
     @classmethod
-    def of(cls, samples: Samples) -> "HeldOut":
-        """Held-out windows of each training scene itself, and those of other scenes on the same ground."""
+    def of(cls, samples: Samples, grids: Mapping[str, Grid]) -> "HeldOut":
+        """The held-out windows of a scene and of its copies; scenes that share ground with held-out windows of others.
+
+        grids: of all scenes that have training windows, by name.
+        """
         frame = samples.frame
-        held = frame[frame["split"].isin(HELD_OUT)]
-        rectangles: dict[str, NDArray[np.float64]] = {}
-        for scene, rows in held.groupby("scene", sort=False):
-            left, top = rows["col_off"].to_numpy(np.float64), rows["row_off"].to_numpy(np.float64)
-            rectangles[str(scene)] = np.stack([left, top, left + rows["width"].to_numpy(), top + rows["height"].to_numpy()], axis=1)
-        return cls(rectangles=rectangles, everywhere=_shared_ground(samples))
+        rectangles: dict[str, Rectangles] = {}
+        for image, rows in frame[frame["split"].isin(HELD_OUT)].groupby("image_digest", sort=False):
+            found = Rectangles.of(replace(samples, frame=rows).windows())
+            rectangles |= {str(scene): found for scene in frame.loc[frame["image_digest"] == image, "scene"].unique()}
+        return cls(rectangles=rectangles, everywhere=_shared_ground(frame, grids))
 
     def touches(self, scene: str, window: Window) -> bool:
         """Whether a window of a scene shares a pixel with held-out ground."""
-        if scene in self.everywhere:
-            return True
-        rectangles = self.rectangles.get(scene)
-        if rectangles is None:
-            return False
-        left, top, right, bottom = rectangles.T
-        return bool(np.any((left < window.col_end) & (right > window.col_off) & (top < window.row_end) & (bottom > window.row_off)))
+        return scene in self.everywhere or (scene in self.rectangles and self.rectangles[scene].touch(window))
 
 
-def _shared_ground(samples: Samples) -> frozenset[str]:
-    """Training scenes whose ground touches held-out windows of another scene: their windows stay where the split put them."""
-    frame = samples.frame
+def _shared_ground(frame: geopandas.GeoDataFrame, grids: Mapping[str, Grid]) -> frozenset[str]:
+    """Training scenes of which at least half a pixel lies in held-out windows of another scene; scenes that only meet share nothing."""
     if frame.crs is None:
         return frozenset()
+    names = np.array(sorted(grids), object)
+    outlines, crs, _ = footprints([SceneWindows(grid=grids[name], windows=[whole(grids[name].shape)]) for name in names])
+    if crs is None:
+        return frozenset()
+    grounds = geopandas.GeoSeries(outlines, crs=crs).to_crs(frame.crs).to_numpy()
+    pixels = np.array([shapely.area(ground) / np.prod(grids[name].shape) for name, ground in zip(names, grounds, strict=True)])
     held = frame[frame["split"].isin(HELD_OUT)]
-    learned = frame["scene"].isin(frame.loc[frame["split"] == "train", "scene"])
-    held_scenes, held_boxes = held["scene"].to_numpy(), held.geometry.to_numpy()
-    shared = set()
-    for scene, rows in frame[learned].groupby("scene", sort=False):
-        ground = rows.geometry.union_all().envelope
-        near = held.geometry.sindex.query(ground, predicate="intersects")
-        if any(held_scenes[index] != scene and held_boxes[index].intersects(ground) for index in near):
-            shared.add(str(scene))
-    return frozenset(shared)
+    held_scenes, held_grounds = held["scene"].to_numpy(), held.geometry.to_numpy()
+    mine, theirs = shapely.STRtree(held_grounds).query(grounds, predicate="intersects")
+    apart = names[mine] != held_scenes[theirs]
+    mine, theirs = mine[apart], theirs[apart]
+    shared = shapely.area(shapely.intersection(grounds[mine], held_grounds[theirs])) > 0.5 * pixels[mine]
+    return frozenset(names[mine[shared]].tolist())

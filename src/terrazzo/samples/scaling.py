@@ -124,10 +124,11 @@ def measure(blocks: Iterable[tuple[Pixels, NDArray[np.bool_]]], methods: Sequenc
 
 
 class _Moments:
-    """Running count, mean and squared deviation of a band (Chan et al. 1979), and an even sample of its values."""
+    """Running count, mean (from the first value) and squared deviation of a band (Chan et al. 1979), and an even sample of it."""
 
     def __init__(self, step: int) -> None:
         self.count = 0
+        self.origin: float | None = None
         self.mean = 0.0
         self.squares = 0.0
         self.step = step
@@ -137,10 +138,13 @@ class _Moments:
         if not values.size:
             return
         wide = values.astype(np.float64)
-        mean = float(wide.mean())
+        # measured from the first value, so that equal values have no spread at all and large ones lose no digits
+        self.origin = float(wide[0]) if self.origin is None else self.origin
+        moved = wide - self.origin
+        mean = float(moved.mean())
         total = self.count + wide.size
         shift = mean - self.mean
-        self.squares += float(np.square(wide - mean).sum()) + shift * shift * self.count * wide.size / total
+        self.squares += float(np.square(moved - mean).sum()) + shift * shift * self.count * wide.size / total
         self.mean += shift * wide.size / total
         self.count = total
         self.sample.append(wide[:: self.step])
@@ -150,6 +154,5 @@ class _Moments:
         median = float(np.median(sample))
         low, high = (float(value) for value in np.percentile(sample, [1, 99]))
         spread = NORMAL_SPREAD * float(np.median(np.abs(sample - median)))
-        return BandStatistics(
-            mean=self.mean, sd=float(np.sqrt(self.squares / self.count)), median=median, spread=spread, low=low, high=high
-        )
+        mean, sd = (self.origin or 0.0) + self.mean, float(np.sqrt(self.squares / self.count))
+        return BandStatistics(mean=mean, sd=sd, median=median, spread=spread, low=low, high=high)

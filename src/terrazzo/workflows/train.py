@@ -106,7 +106,7 @@ def fit(folder: RunFolder, lesson: Lesson, runtime: Runtime, context: Context) -
             size=recipe.samples.shape,
             seed=recipe.training.seed,
             augment=recipe.augment,
-            held_out=HeldOut.of(lesson.samples) if recipe.draw.jitter else None,
+            held_out=held_out_ground(lesson, train_part) if recipe.draw.jitter else None,
         ),
         per_epoch=recipe.draw.per_epoch,
         classes=classes,
@@ -189,6 +189,11 @@ def _notices(samples: Samples, part: str) -> list[str]:
     if leaks := find_leaks(samples):
         notices.append(leak_sentence(leaks))
     return notices
+
+
+def held_out_ground(lesson: Lesson, train_part: Samples) -> HeldOut:
+    """The ground that moved training windows must not touch."""
+    return HeldOut.of(lesson.samples, {str(scene): lesson.store.raster(scene).grid for scene in train_part.frame["scene"].unique()})
 
 
 def measure_scaling(train_part: Samples, store: SceneStore, recipe: Recipe) -> Scaling:
