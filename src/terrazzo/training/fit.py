@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from terrazzo.training.schedule import rate
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
+BETAS = (0.9, 0.95)
+"""Memory of AdamW. With the usual 0.999 the large gradients of the first steps, which learn the common classes, slow down the rare
+ones for a thousand steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,7 @@ class Trainer:
         self.loss = loss
         self.options = options
         self.task = task
-        self.optimizer = torch.optim.AdamW(parameter_groups(network, options.weight_decay), lr=options.learning_rate, fused=True)
+        self.optimizer = torch.optim.AdamW(parameter_groups(network, options.weight_decay), lr=options.learning_rate, betas=BETAS, fused=True)
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.state = TrainingState(epoch=0, step=0, best_score=None, best_epoch=0, without_gain=0)
         drawn = task.per_epoch or len(task.train)
@@ -63,13 +67,14 @@ class Trainer:
                 started = time.monotonic()
                 loss = self._epoch(advance)
                 score, row = self._evaluate()
-                self._conclude(folder, score)
                 seconds, last_rate = time.monotonic() - started, self._rate(self.state.step - 1)
+                # the line first: one too many is cut when a killed run goes on, a missing one would stay missing
                 log.write(
                     MetricsRow(
                         epoch=self.state.epoch, step=self.state.step, loss=loss, learning_rate=last_rate, seconds=seconds, validation=row
                     )
                 )
+                self._conclude(folder, score)
         return self.state
 
     def resume(self, folder: Path) -> None:
@@ -80,7 +85,7 @@ class Trainer:
             self.network.load_state_dict(_under(tensors, "network."))
             self.average = _under(tensors, "average.")
             _restore_optimizer(self.optimizer, _under(tensors, "optimizer."))
-        except (RuntimeError, KeyError) as error:
+        except (RuntimeError, LookupError) as error:
             raise ModelError(f"{folder / LAST} holds another network than the recipe describes. Start anew in a new folder.") from error
         self.state = checkpoint.state
 
@@ -88,14 +93,29 @@ class Trainer:
         self.network.train()
         order = epoch_order(len(self.task.train), self.state.epoch, self.options.seed, self.task.per_epoch)
         groups = batches([self.task.train[position] for position in order], self.options.batch_size)
-        total, pixels = torch.zeros(()), 0
-        for done, batch in enumerate(stream(groups, self.task.preparation, self.state.epoch)):
-            step = self.state.step + done
-            loss = self._step(batch, self._rate(step), step)
-            total, pixels = total + loss * len(batch.ids), pixels + len(batch.ids)
-            advance(1)
+        total, count = torch.zeros(()), 0
+        with self._seeded():
+            for done, batch in enumerate(stream(groups, self.task.preparation, self.state.epoch)):
+                step = self.state.step + done
+                loss = self._step(batch, self._rate(step), step)
+                total, count = total + loss * len(batch.ids), count + len(batch.ids)
+                advance(1)
         self.state = replace(self.state, epoch=self.state.epoch + 1, step=self.state.step + len(groups))
-        return float(total / pixels)
+        self._check_weights()
+        return float(total / count)
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
+        """Dropout draws from torch's global generator: in an epoch it depends on (seed, epoch) alone, afterwards it is as before."""
+        devices = [self.runtime.device] if self.runtime.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(int(np.random.SeedSequence((self.options.seed, self.state.epoch)).generate_state(1, np.uint64)[0]))
+            yield
+
+    def _check_weights(self) -> None:
+        # a gradient may be infinite where the loss is not, and the epoch's last step is followed by no loss
+        if not all(bool(parameter.isfinite().all()) for parameter in self.network.parameters()):
+            raise DivergedError(f"the weights are no longer finite after step {self.state.step}. Lower training.learning_rate.")
 
     def _step(self, batch: Batch, learning_rate: float, step: int) -> Tensor:
         images, target = self._tensors(batch)
@@ -194,10 +214,14 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    parameters: list[Tensor] = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = tensor
+        parameter = parameters[int(index)]
+        # in the parameter's memory layout: the fused step walks through both side by side
+        laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+        state.setdefault(int(index), {})[key] = laid_out
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

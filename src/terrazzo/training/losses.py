@@ -49,12 +49,13 @@ def dice(logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
     return 1 - (scores.mean() if weights is None else (scores * weights).sum() / weights.sum())
 
 
-def balanced_weights(pixels: Sequence[int]) -> list[float]:
-    """w_c = (1 / p_c) / sum(1 / p) * K from the pixel counts of the training part.
+def balanced_weights(pixels: Sequence[int], power: float = 1.0) -> list[float]:
+    """w_c = (1 / p_c)^power / sum((1 / p)^power) * K from the pixel counts of the training part.
 
-    K counts the classes that are present; an absent class keeps its place and weighs 0.
+    power: 1 balances the classes, 0.5 goes half the way. K counts the classes that are present; an absent class keeps its place
+    and weighs 0.
     """
     total = sum(pixels)
-    inverse = [total / count if count else 0.0 for count in pixels]
+    inverse = [(total / count) ** power if count else 0.0 for count in pixels]
     present = sum(1 for count in pixels if count)
     return [value / sum(inverse) * present for value in inverse]

@@ -16,8 +16,10 @@ class TrainingOptions(Options):
     loss: list[Literal["ce", "dice"]] = Field(
         ["ce", "dice"], min_length=1, description="Losses, added: ce (cross-entropy), dice (1 - Dice)."
     )
-    class_weights: Literal["none", "balanced"] | list[ClassWeight] = Field(
-        "none", description="Weights of the classes in the losses: none, balanced (inverse share of the training part), or a list."
+    class_weights: Literal["none", "sqrt", "balanced"] | list[ClassWeight] = Field(
+        "sqrt",
+        description="Weights of the classes in the losses, from their shares p of the training part: none, sqrt (1 / sqrt(p), so that rare "
+        "classes are learned and common ones stay sharp), balanced (1 / p), or a list.",
     )
     optimizer: Literal["adamw"] = Field("adamw", description="Optimiser.")
     learning_rate: float = Field(2e-3, gt=0, le=10, description="Largest learning rate.")

@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 
 from terrazzo.errors import ConflictError
+from terrazzo.models.bundle import CARD
 from terrazzo.rasters.write import check_writable, write_text
 from terrazzo.training.fit import LAST
 
@@ -63,6 +64,11 @@ class RunFolder:
     def resumable(self) -> bool:
         return (self.checkpoints / LAST).exists()
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the model is there; its card is written last."""
+        return (self.model / CARD).exists()
+
     def check(self, recipe_toml: str, *, resume: bool) -> RunState:
         """See whether the folder may take a run of this recipe; the state found is returned.
 
@@ -75,7 +81,7 @@ class RunFolder:
             raise ConflictError(f"{self.path} holds a run of another recipe. Give another --out.")
         if state is RunState.UNFINISHED and not resume:
             raise ConflictError(f"{self.path} holds an unfinished run. Go on with --resume, or give another --out.")
-        if state is RunState.NEW and self.path.is_dir() and any(self.path.iterdir()):
+        if state is RunState.NEW and self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise ConflictError(f"{self.path} is not empty and holds no run. Give an empty or new folder as --out.")
         if state is not RunState.FINISHED:
             check_writable(self.path)

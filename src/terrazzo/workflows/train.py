@@ -13,6 +13,7 @@ from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.legend import Legend
+from terrazzo.labels.sentences import listed
 from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
 from terrazzo.models.network import Runtime, build_network, choose_runtime, use_threads
 from terrazzo.prediction.stream import Predictor
@@ -37,6 +38,7 @@ from terrazzo.workflows.held_out import score_held_out
 from terrazzo.workflows.index import index_scenes
 
 logger = logging.getLogger(__name__)
+WEIGHT_POWERS = {"sqrt": 0.5, "balanced": 1.0}
 BLOCK = 1024
 """Side of the blocks in which statistics are measured, in pixels."""
 
@@ -58,11 +60,12 @@ def train(recipe: Path, out: Path | None = None, *, resume: bool = False, contex
     use_threads(context.threads)
     runtime = choose_runtime(context.device, context.recipe.training.precision)
     lesson = prepare(folder, context)
+    course = None if folder.fitted else plan(lesson, runtime, context)
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
     folder.claim(recipe_toml)
     lesson.samples.save(folder.samples)
-    if not folder.model.exists():
-        fit(folder, lesson, runtime, context)
+    if course is not None:
+        fit(folder, lesson, course, context)
     tell(folder, lesson, context)
     return run_result(folder)
 
@@ -80,17 +83,30 @@ class Lesson:
         return self.samples.legend
 
 
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """A training that is ready to start."""
+
+    trainer: Trainer
+    scaling: Scaling
+
+
 def prepare(folder: RunFolder, context: Context) -> Lesson:
     """Find the scenes, index and split them; a samples table that the run already has is used as it is."""
     recipe = context.recipe
     scenes = find_scenes(recipe.data, context.folder)
     done = folder.samples.exists()
     samples = load(folder.samples) if done else assign_split(index_scenes(scenes, recipe.data, context), recipe.split)
+    if gone := sorted(set(samples.frame["scene"]) - {scene.name for scene in scenes}):
+        raise DataError(f"{folder.samples} names scenes that are no longer there: {listed(gone)}. Bring them back, or start a new run.")
     return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, samples.legend, recipe.data))
 
 
-def fit(folder: RunFolder, lesson: Lesson, runtime: Runtime, context: Context) -> None:
-    """Measure the scaling, fit the network, keep the model."""
+def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
+    """Measure the scaling and build the network: all that may find a recipe wanting, before anything is written.
+
+    Raises RecipeError or DataError.
+    """
     recipe, train_part = context.recipe, lesson.samples.part("train")
     if not len(train_part.frame):
         raise DataError("the training part is empty. Lower [split] validation and test, or name other scenes.")
@@ -112,15 +128,19 @@ def fit(folder: RunFolder, lesson: Lesson, runtime: Runtime, context: Context) -
         classes=classes,
     )
     loss = build_loss(recipe.training.loss, class_weights(recipe, train_part), runtime.device)
-    trainer = Trainer(network, runtime, loss, recipe.training, task)
-    log = MetricsLog(folder.metrics)
+    return Course(trainer=Trainer(network, runtime, loss, recipe.training, task), scaling=scaling)
+
+
+def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> None:
+    """Fit the network, from the last checkpoint where there is one, and keep the model."""
+    trainer, log = course.trainer, MetricsLog(folder.metrics)
     if folder.resumable:
         trainer.resume(folder.checkpoints)
         logger.info("Resumed after epoch %d.", trainer.state.epoch)
     log.cut(trainer.state.epoch)
     trainer.fit(folder.checkpoints, log, context.progress)
-    network.load_state_dict(best_weights(folder.checkpoints, runtime.device))
-    save_bundle(folder.model, network, card(lesson, scaling, recipe))
+    trainer.network.load_state_dict(best_weights(folder.checkpoints, trainer.runtime.device))
+    save_bundle(folder.model, trainer.network, card(lesson, course.scaling, context.recipe))
 
 
 def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
@@ -221,8 +241,8 @@ def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
     asked, values = recipe.training.class_weights, train_part.legend.values
     if asked == "none":
         return None
-    if asked == "balanced":
-        asked = balanced_weights(train_part.class_pixels().sum(axis=0).tolist())
+    if isinstance(asked, str):
+        asked = balanced_weights(train_part.class_pixels().sum(axis=0).tolist(), WEIGHT_POWERS[asked])
     if len(asked) != len(values):
         raise DataError(f"training.class_weights has {len(asked)} numbers, the legend {len(values)} classes. Give one a class.")
     return list(asked)
