@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.drawing.panels import SampleView
-from terrazzo.errors import DataError
+from terrazzo.errors import DataError, RecipeError
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.sentences import listed
@@ -43,7 +44,7 @@ BLOCK = 1024
 """Side of the blocks in which statistics are measured, in pixels."""
 
 
-def train(recipe: Path, out: Path | None = None, *, resume: bool = False, context: Context | None = None) -> Result:
+def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = False, context: Context | None = None) -> Result:
     """Train what a recipe describes and tell how good it is: a run folder with model, evaluation and report.
 
     recipe: a TOML file. out: the run folder; default: `runs/<recipe's name>` in the working directory.
@@ -51,8 +52,8 @@ def train(recipe: Path, out: Path | None = None, *, resume: bool = False, contex
     Raises RecipeError, DataError, ConflictError, EnvironmentFault or DivergedError.
     """
     context = context or open_context(recipe)
-    folder = RunFolder(path=(out or Path("runs") / recipe.stem).resolve())
-    recipe_toml = to_toml(context.recipe)
+    folder = RunFolder(path=Path(out or Path("runs") / Path(recipe).stem).resolve())
+    recipe_toml = resolved(context)
     state = folder.check(recipe_toml, resume=resume)
     if state is RunState.FINISHED:
         logger.info("%s is finished; nothing was done.", folder.path)
@@ -68,6 +69,12 @@ def train(recipe: Path, out: Path | None = None, *, resume: bool = False, contex
         fit(folder, lesson, course, context)
     tell(folder, lesson, context)
     return run_result(folder)
+
+
+def resolved(context: Context) -> str:
+    """The recipe with every option, as the run keeps it; it works from any folder, for data.root is absolute."""
+    data = context.recipe.data.model_copy(update={"root": context.root.resolve()})
+    return to_toml(context.recipe.model_copy(update={"data": data}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +117,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
     recipe, train_part = context.recipe, lesson.samples.part("train")
     if not len(train_part.frame):
         raise DataError("the training part is empty. Lower [split] validation and test, or name other scenes.")
+    check_batches(recipe, recipe.draw.per_epoch or len(train_part))
     scaling = measure_scaling(train_part, lesson.store, recipe)
     classes = len(lesson.legend.classes)
     network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
@@ -209,6 +217,22 @@ def _notices(samples: Samples, part: str) -> list[str]:
     if leaks := find_leaks(samples):
         notices.append(leak_sentence(leaks))
     return notices
+
+
+def check_batches(recipe: Recipe, drawn: int) -> None:
+    """Raise RecipeError if a batch holds a single value of each channel: batch normalisation cannot learn from it.
+
+    drawn: samples of an epoch.
+    """
+    smallest = drawn % recipe.training.batch_size or recipe.training.batch_size
+    multiple = recipe.model.subpixel * 2**recipe.model.depth
+    deepest = math.prod(math.ceil(side / multiple) for side in recipe.samples.shape)
+    if recipe.model.norm == "batch" and smallest * deepest == 1:
+        raise RecipeError(
+            f"model.depth = {recipe.model.depth} halves windows of {recipe.samples.shape[0]} x {recipe.samples.shape[1]} pixels to a single "
+            f"one, and a batch of the {drawn} samples of an epoch holds one sample: batch normalisation cannot learn from that. "
+            "Lower model.depth, change training.batch_size, or set model.norm = 'group'."
+        )
 
 
 def held_out_ground(lesson: Lesson, train_part: Samples) -> HeldOut:
