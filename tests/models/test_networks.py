@@ -10,7 +10,9 @@ from terrazzo.models.options import ModelOptions
 VARIANTS = [
     ModelOptions(kind="unet", filters=4, depth=3),
     ModelOptions(kind="resunet", filters=4, depth=3),
-    ModelOptions(kind="unet", filters=4, depth=2, kernel=5, activation="elu", norm="group", dropout=0.2, upsample="bilinear", pooling="average"),
+    ModelOptions(
+        kind="unet", filters=4, depth=2, kernel=5, activation="elu", norm="group", dropout=0.2, upsample="bilinear", pooling="average"
+    ),
     ModelOptions(kind="resunet", filters=4, depth=2, kernel=7, norm="none", up_kernel=3, upsample="nearest", initializer="glorot_uniform"),
     ModelOptions(kind="unet", filters=3, depth=1, growth=1.5, convolutions=1, up_kernel=4, activation="gelu", initializer="he_uniform"),
     ModelOptions(kind="unet", filters=4, depth=2, up_kernel=3, norm="none", activation="silu", initializer="glorot_normal"),

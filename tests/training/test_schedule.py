@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from terrazzo.training.options import TrainingOptions
@@ -9,7 +11,7 @@ def test_warms_up_then_falls_along_a_cosine() -> None:
     rates = [rate(step, 100, options) for step in range(100)]
     assert rates[:10] == pytest.approx([(step + 1) / 11 for step in range(10)])
     assert rates[10] == 1.0
-    assert all(later < earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[10:]))
     assert rates[-1] == pytest.approx(0.01)
 
 

@@ -4,20 +4,21 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from terrazzo.errors import ModelError, RecipeError
 from terrazzo.labels.legend import Legend
+from terrazzo.models.blocks import widths
 from terrazzo.models.network import build_network
 from terrazzo.models.options import ModelOptions
 from terrazzo.options import Options
 from terrazzo.rasters.options import DataOptions
-from terrazzo.rasters.window import Shape
+from terrazzo.rasters.raster import BAND_LIMIT
 from terrazzo.rasters.write import write_text, writing
 from terrazzo.samples.scaling import Scaling
 
@@ -26,15 +27,18 @@ VERSION: Literal[1] = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
 
+Side = Annotated[int, Field(ge=1, le=8192)]
+
+
 class ModelCard(Options):
     """Everything but the weights. What training measured is the only thing prediction obeys."""
 
     format: Literal["terrazzo-model"] = FORMAT
     version: Literal[1] = VERSION
     network: ModelOptions
-    bands: int
+    bands: int = Field(ge=1, le=BAND_LIMIT)
     """Bands that the network sees."""
-    window: Shape
+    window: tuple[Side, Side]
     """(height, width) of the training windows in pixels."""
     cell_size: tuple[float, float] | None
     """(x, y) ground size of a training pixel in units of `crs`; None without georeference."""
@@ -93,14 +97,26 @@ def load_bundle(path: Path) -> Bundle:
         card = ModelCard.model_validate_json((folder / CARD).read_bytes())
         legend = Legend.from_json(json.dumps(card.legend))
         scaling = SCALING.validate_python(card.scaling)
-    except (ValidationError, ValueError, KeyError) as error:
+    except ValueError as error:
         raise ModelError(f"{folder / CARD} is not a model card of this version of Terrazzo ({str(error).splitlines()[0]}).") from error
-    network = build_network(card.network, card.bands, len(legend.classes))
+    if len(scaling.bands) != card.bands:
+        raise ModelError(f"{folder / CARD} describes {card.bands} bands and the scaling of {len(scaling.bands)}; it is damaged.")
+    network = _with_weights(folder / WEIGHTS, card, len(legend.classes))
+    return Bundle(network=network, card=card, legend=legend, scaling=scaling, identity=_identity(folder))
+
+
+def _with_weights(path: Path, card: ModelCard, classes: int) -> nn.Module:
+    """The network that a card describes, with the weights of a file."""
+    *_, above, deepest = widths(card.network)
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
+        # what a damaged card describes may be larger than any machine: this one tensor alone is
+        if above * deepest * card.network.kernel**2 > path.stat().st_size:
+            raise ModelError(f"{path} does not hold the weights that {CARD} describes (it is much too small).")
+        network = build_network(card.network, card.bands, classes)
+        network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise ModelError(f"{folder / WEIGHTS} does not hold the weights that {CARD} describes ({str(error).splitlines()[0]}).") from error
-    return Bundle(network=network.eval(), card=card, legend=legend, scaling=scaling, identity=_identity(folder))
+        raise ModelError(f"{path} does not hold the weights that {CARD} describes ({str(error).splitlines()[0]}).") from error
+    return network.eval()
 
 
 def _identity(folder: Path) -> str:

@@ -13,22 +13,21 @@ from terrazzo.rasters.window import Window
 PROBABILITY_ONE = 65535
 """A probability of 1, quantised."""
 LARGEST_WEIGHT = 64
-"""Weight along one side. 65535 * 64 * 64 * 16 overlapping windows stays below 2^32."""
+"""Weight along one side. Five overlapping windows weigh half of 5 * 64 at most, so 65535 times both sides' sum is below 2^32."""
 
 T = TypeVar("T", bound=np.generic)
 Blend = Literal["hann", "linear", "flat"]
 
 
 def side_weights(size: int, blend: Blend) -> NDArray[np.uint32]:
-    """Weights 1 to 64 of the pixels along one side of a window, symmetric, largest in the middle."""
-    centre = (np.arange(size) + 0.5) / size
+    """Weights 1 to 64 of the pixels along one side of a window, symmetric, largest in the middle; flat: all 1."""
     if blend == "flat":
-        shape = np.ones(size)
-    elif blend == "linear":
-        shape = 1 - np.abs(2 * centre - 1)
-    else:
-        shape = np.sin(np.pi * centre) ** 2
-    return np.maximum(1, np.rint(shape * LARGEST_WEIGHT)).astype(np.uint32)
+        # as large as 64 they could overflow where five windows meet along a side
+        return np.ones(size, np.uint32)
+    centre = (np.arange(size) + 0.5) / size
+    shape = 1 - np.abs(2 * centre - 1) if blend == "linear" else np.sin(np.pi * centre) ** 2
+    weights: NDArray[np.uint32] = np.maximum(1, np.rint(shape * LARGEST_WEIGHT)).astype(np.uint32)
+    return weights
 
 
 @dataclass(frozen=True, kw_only=True)

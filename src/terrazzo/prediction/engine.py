@@ -12,6 +12,9 @@ from terrazzo.models.network import Runtime
 from terrazzo.prediction.blend import PROBABILITY_ONE
 from terrazzo.rasters.window import Window
 
+LONGEST_WAIT = 4
+"""Windows that wait for a batch at most, in batches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadWindow:
@@ -43,8 +46,9 @@ class Engine:
             waiting.append(window)
             if window.chip is not None:
                 chips.append(window.chip)
-            if len(chips) == self.batch_size:
-                yield from _paired(waiting, self._forward(chips))
+            # a sea of windows without data must not pile up behind a batch that is not full
+            if len(chips) == self.batch_size or not chips or len(waiting) == LONGEST_WAIT * self.batch_size:
+                yield from _paired(waiting, self._forward(chips) if chips else None)
                 waiting, chips = [], []
         yield from _paired(waiting, self._forward(chips) if chips else None)
 

@@ -14,5 +14,5 @@ class PredictionOptions(Options):
     overlap: float = Field(0.5, ge=0, le=0.75, description="Share of the window that neighbours share.")
     blend: Literal["hann", "linear", "flat"] = Field("hann", description="Weight of a window's pixels from centre to border.")
     batch_size: int = Field(8, ge=1, le=1024, description="Windows a forward pass.")
-    probabilities: bool = Field(False, description="Also write the class probabilities, as uint16 of 0 to 10000.")
+    probabilities: bool = Field(False, description="Also write the class probabilities, as uint16, 65535 = 1.")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="As in [training].")

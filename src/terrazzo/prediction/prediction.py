@@ -11,7 +11,7 @@ from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import Bundle, load_bundle
 from terrazzo.prediction.maps import Tally, write_maps
 from terrazzo.prediction.options import PredictionOptions
-from terrazzo.prediction.stream import Predictor, predict_rows
+from terrazzo.prediction.stream import Predictor, options_of, predict_rows
 from terrazzo.progress import Progress, Silent
 from terrazzo.rasters.raster import Raster, open_raster
 
@@ -80,4 +80,4 @@ def load_model(path: str | Path, device: str = "auto") -> Model:
     Raises RecipeError if there is none, ModelError if it is broken, unsafe or of another version, EnvironmentFault.
     """
     bundle = load_bundle(Path(path))
-    return Model(bundle, PredictionOptions.model_validate(bundle.card.recipe.get("prediction", {})), device)
+    return Model(bundle, options_of(bundle, {}), device)

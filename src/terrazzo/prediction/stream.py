@@ -5,13 +5,15 @@ read (thread) -> chips -> engine (batches across windows and rasters) -> band of
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TypeVar
 
-from terrazzo.errors import DataError
+from pydantic import ValidationError
+
+from terrazzo.errors import DataError, ModelError
 from terrazzo.models.bundle import Bundle
 from terrazzo.models.network import choose_runtime
 from terrazzo.prediction.blend import BlendBand, BlendedRows
@@ -68,6 +70,17 @@ class Predictor:
             )
         size: Shape = (self.options.window, self.options.window) if self.options.window else self.bundle.card.window
         return Job(raster=raster, grid=SlidingGrid.of(raster.shape, size, self.options.overlap), wanted=wanted)
+
+
+def options_of(bundle: Bundle, given: Mapping[str, object]) -> PredictionOptions:
+    """The options that a model was trained with, and over them those that are given.
+
+    Raises ModelError if the model's own are not valid.
+    """
+    try:
+        return PredictionOptions.model_validate({**bundle.card.recipe.get("prediction", {}), **given})
+    except (ValidationError, TypeError) as error:
+        raise ModelError(f"The model's own recipe has a [prediction] that is not valid ({str(error).splitlines()[0]}).") from error
 
 
 def windows_of(jobs: Sequence[Job]) -> int:

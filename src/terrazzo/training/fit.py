@@ -50,7 +50,9 @@ class Trainer:
         self.loss = loss
         self.options = options
         self.task = task
-        self.optimizer = torch.optim.AdamW(parameter_groups(network, options.weight_decay), lr=options.learning_rate, betas=BETAS, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(network, options.weight_decay), lr=options.learning_rate, betas=BETAS, fused=True
+        )
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.state = TrainingState(epoch=0, step=0, best_score=None, best_epoch=0, without_gain=0)
         drawn = task.per_epoch or len(task.train)

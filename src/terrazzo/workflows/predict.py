@@ -10,9 +10,8 @@ from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
 from terrazzo.models.network import use_threads
 from terrazzo.prediction.maps import map_path, probabilities_path, provenance_of, write_maps
-from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.prediction import load_model as load
-from terrazzo.prediction.stream import Job, Predictor
+from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.write import check_writable
@@ -37,8 +36,7 @@ def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, co
     bundle = load_bundle(Path(model))
     check_writable(out)
     use_threads(context.threads)
-    given = context.recipe.prediction.model_dump(exclude_unset=True)
-    options = PredictionOptions.model_validate({**bundle.card.recipe.get("prediction", {}), **given})
+    options = options_of(bundle, context.recipe.prediction.model_dump(exclude_unset=True))
     predictor = Predictor.of(bundle, context.device, options)
     jobs = _jobs(_images(inputs), out, predictor)
     todo = _undone(jobs, predictor)

@@ -14,7 +14,7 @@ from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError, RecipeError
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.legend import Legend
-from terrazzo.labels.sentences import listed
+from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
 from terrazzo.models.network import Runtime, build_network, choose_runtime, use_threads
 from terrazzo.prediction.stream import Predictor
@@ -229,8 +229,8 @@ def check_batches(recipe: Recipe, drawn: int) -> None:
     deepest = math.prod(math.ceil(side / multiple) for side in recipe.samples.shape)
     if recipe.model.norm == "batch" and smallest * deepest == 1:
         raise RecipeError(
-            f"model.depth = {recipe.model.depth} halves windows of {recipe.samples.shape[0]} x {recipe.samples.shape[1]} pixels to a single "
-            f"one, and a batch of the {drawn} samples of an epoch holds one sample: batch normalisation cannot learn from that. "
+            f"model.depth = {recipe.model.depth} halves windows of {' x '.join(map(str, recipe.samples.shape))} pixels to a single one, "
+            f"and of {counted(drawn, 'sample')} an epoch the last batch has one: batch normalisation cannot learn from that. "
             "Lower model.depth, change training.batch_size, or set model.norm = 'group'."
         )
 

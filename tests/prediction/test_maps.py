@@ -1,0 +1,166 @@
+"""Maps on disk: their names, their legend, what they were made with, and that they are whole or not there."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from PIL import Image
+from rasterio.crs import CRS
+
+from terrazzo.errors import RasterError
+from terrazzo.labels.legend import Legend
+from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
+from terrazzo.prediction.maps import Tally, map_path, probabilities_path, provenance_of, write_maps
+from terrazzo.prediction.stream import Job, predict_rows
+from terrazzo.progress import Silent
+from terrazzo.rasters.raster import Raster, open_raster
+
+PLACE = {"crs": CRS.from_epsg(32633), "transform": Affine(2, 0, 500, 0, -2, 900)}
+
+
+def indices_of(predictor: Any, path: Path) -> NDArray[np.uint8]:
+    rows = predict_rows([predictor.job(open_raster(path))], predictor, lambda _: None)
+    return np.concatenate([each.indices() for each in rows])
+
+
+class TestNames:
+    def test_a_geotiff_makes_a_geotiff_with_or_without_a_place(self, write_tiff: Any, tmp_path: Path) -> None:
+        for profile in ({}, PLACE):
+            raster = open_raster(write_tiff(4, 4, **profile))
+            assert map_path(tmp_path, "sub/image", raster) == tmp_path / "sub" / "image_predseg.tif"
+
+    @pytest.mark.parametrize("name", ["image.png", "image.npy"])
+    def test_an_image_that_is_no_geotiff_makes_a_png(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        if path.suffix == ".png":
+            Image.fromarray(np.zeros((4, 4), np.uint8)).save(path)
+        else:
+            np.save(path, np.zeros((4, 4)))
+        assert map_path(tmp_path, "image", open_raster(path)) == tmp_path / "image_predseg.png"
+
+    def test_fits_with_a_place_makes_a_geotiff(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_tiff: Any) -> None:
+        raster: Raster = open_raster(write_tiff(4, 4, **PLACE))
+        monkeypatch.setattr(raster, "format", "FITS")
+        assert map_path(tmp_path, "a", raster).name == "a_predseg.tif"
+
+    def test_probabilities_lie_beside_their_map(self) -> None:
+        assert probabilities_path(Path("out/a_b_predseg.png")) == Path("out/a_b_probabilities.tif")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 9), (40, 56)])
+def test_a_geotiff_map_has_the_grid_the_values_and_the_legend(
+    make_predictor: Any, write_tiff: Any, tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    hole = np.zeros(shape, np.bool_)
+    hole[-1, -1] = True
+    path, predictor, out = write_tiff(*shape, hole=hole, **PLACE), make_predictor(), tmp_path / "out" / "image_predseg.tif"
+    assert write_maps({out: predictor.job(open_raster(path))}, predictor, Silent()) == [out]
+    with rasterio.open(out) as found:
+        assert (found.crs, found.transform, found.nodata) == (PLACE["crs"], PLACE["transform"], 255)
+        expected = predictor.bundle.legend.decode(indices_of(predictor, path))
+        assert np.array_equal(found.read(1), expected)
+        assert expected[-1, -1] == 255
+        assert Legend.from_json(found.tags()["TERRAZZO_LEGEND"]) == predictor.bundle.legend
+        assert found.colormap(1)[9] == (9, 0, 0, 255)
+    assert provenance_of(out) == predictor.provenance(open_raster(path))
+
+
+def test_a_png_map_has_class_values_as_its_indices(make_bundle: Any, make_predictor: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(50, 20, (2, 20, 33)).astype(np.float32))
+    predictor, out = make_predictor(), tmp_path / "a_predseg.png"
+    write_maps({out: predictor.job(open_raster(tmp_path / "a.npy"))}, predictor, Silent())
+    with Image.open(out) as found:
+        assert found.mode == "P"
+        assert np.array_equal(np.asarray(found), predictor.bundle.legend.decode(indices_of(predictor, tmp_path / "a.npy")))
+    assert json.loads(provenance_of(out) or "")["model"] == "abc"
+
+
+def test_what_is_no_map_has_no_provenance(write_tiff: Any, tmp_path: Path) -> None:
+    (tmp_path / "text.tif").write_bytes(b"text")
+    assert provenance_of(tmp_path / "text.tif") is None
+    assert provenance_of(write_tiff(4, 4)) is None
+
+
+def test_probabilities_are_those_of_the_blend(make_predictor: Any, write_tiff: Any, tmp_path: Path) -> None:
+    hole = np.zeros((20, 33), np.bool_)
+    hole[3, 4] = True
+    path, predictor, out = write_tiff(20, 33, hole=hole), make_predictor(probabilities=True), tmp_path / "image_predseg.tif"
+    written = write_maps({out: predictor.job(open_raster(path))}, predictor, Silent())
+    assert written == [out, tmp_path / "image_probabilities.tif"]
+    rows = predict_rows([predictor.job(open_raster(path))], predictor, lambda _: None)
+    expected = np.concatenate([each.probabilities() for each in rows], axis=1)
+    with rasterio.open(written[1]) as found:
+        assert np.array_equal(found.read(), expected)
+        assert found.descriptions == ("sea", "sand", "wood")
+        assert found.dtypes[0] == "uint16"
+        sums = found.read().sum(axis=0, dtype=np.int64)
+    assert sums[3, 4] == 0
+    assert np.abs(np.delete(sums.ravel(), 3 * 33 + 4) - PROBABILITY_ONE).max() <= 3
+
+
+def test_every_row_is_shown_once_as_it_is_written(make_predictor: Any, write_tiff: Any, tmp_path: Path) -> None:
+    predictor = make_predictor()
+    paths = [write_tiff(40, 20, name="a.tif"), write_tiff(9, 30, name="b.tif")]
+    jobs = {tmp_path / f"{path.stem}_predseg.tif": predictor.job(open_raster(path)) for path in paths}
+    shown: dict[int, list[NDArray[np.uint8]]] = {}
+
+    def seen(job: Job, rows: BlendedRows, indices: NDArray[np.uint8]) -> None:
+        pieces = shown.setdefault(id(job), [])
+        assert rows.row_off == sum(len(piece) for piece in pieces)
+        pieces.append(indices)
+
+    write_maps(jobs, predictor, Silent(), seen)
+    for path, job in jobs.items():
+        with rasterio.open(path) as found:
+            assert np.array_equal(predictor.bundle.legend.decode(np.concatenate(shown[id(job)])), found.read(1))
+
+
+def test_an_image_that_breaks_leaves_the_finished_maps_and_no_half_one(make_predictor: Any, write_tiff: Any, tmp_path: Path) -> None:
+    predictor, out = make_predictor(probabilities=True, batch_size=1), tmp_path / "out"
+    good = write_tiff(20, 20, name="a.tif")
+    bad = write_tiff(600, 20, name="b.tif", compress="deflate", blockysize=20, tiled=False)
+    data = bytearray(bad.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
+    bad.write_bytes(bytes(data))
+    jobs = {out / f"{path.stem}_predseg.tif": predictor.job(open_raster(path)) for path in (good, bad)}
+    with pytest.raises(RasterError, match=r"b\.tif"):
+        write_maps(jobs, predictor, Silent())
+    assert sorted(path.name for path in out.iterdir()) == ["a_predseg.tif", "a_probabilities.tif"]
+
+
+class TestTally:
+    def rows(self, sums: NDArray[np.uint32]) -> BlendedRows:
+        shape = sums.shape[1:]
+        return BlendedRows(row_off=0, sums=sums, totals=np.full(shape, 10, np.uint32), valid=np.ones(shape, np.bool_))
+
+    def test_one_class_everywhere_is_told_with_its_probabilities(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
+        tally = Tally(make_bundle().legend)
+        sums = np.zeros((3, 16, 16), np.uint32)
+        sums[1] = np.uint32(PROBABILITY_ONE * 10 * 0.55)
+        rows = self.rows(sums)
+        tally.add(rows, rows.indices())
+        tally.tell()
+        assert "Every predicted pixel is 'sand'. Its probability, by tenths from: 0.5: 100%." in caplog.text
+        assert caplog.records[0].levelno == logging.WARNING
+
+    def test_two_classes_are_no_news(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
+        tally = Tally(make_bundle().legend)
+        sums = np.zeros((3, 16, 16), np.uint32)
+        sums[1] = 5
+        rows = self.rows(sums)
+        tally.add(rows, rows.indices())
+        sums[2, 0, 0] = 6
+        tally.add(rows, rows.indices())
+        tally.tell()
+        assert caplog.text == ""
+
+    def test_nothing_predicted_is_no_class(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
+        tally = Tally(make_bundle().legend)
+        tally.tell()
+        assert caplog.text == ""
