@@ -74,6 +74,17 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     return functional.pad(x, (0, right, 0, bottom), mode="replicate")
 
 
+def climb(x: Tensor, skips: list[Tensor], doublings: nn.ModuleList, decoder: nn.ModuleList) -> Tensor:
+    """Double, join the encoder's output of that level, decode; from the deepest level up to full size.
+
+    skips: what the encoder left at each level but the deepest, full size first; it is used up.
+    """
+    for level in reversed(range(len(decoder))):
+        x = torch.cat([doublings[level](x), skips.pop()], dim=1)  # (batch, 2 filters[level], height / 2^level, width / 2^level)
+        x = decoder[level](x)
+    return x
+
+
 def initialize(network: nn.Module, head: nn.Conv2d, options: ModelOptions) -> None:
     """Draw the first weights of all convolutions from torch's global generator, which the caller seeds; biases are 0.
 

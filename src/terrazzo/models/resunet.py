@@ -4,11 +4,10 @@ Source: Zhang, Liu, Wang, "Road Extraction by Deep Residual U-Net", 2018; blocks
 Residual Networks", 2016.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from terrazzo.models.blocks import activation, convolution, doubling, initialize, norm, pad_to_multiple, widths
+from terrazzo.models.blocks import activation, climb, convolution, doubling, initialize, norm, pad_to_multiple, widths
 from terrazzo.models.options import ModelOptions
 
 
@@ -62,9 +61,6 @@ class ResidualUNet(nn.Module):
         for encode in self.encoder:
             x = encode(x)  # (batch, filters[level], height / 2^level, width / 2^level)
             skips.append(x)
-        x = self.dropout(skips.pop())
-        for level in reversed(range(len(self.decoder))):
-            x = torch.cat([self.doublings[level](x), skips.pop()], dim=1)  # (batch, 2 filters[level], ...)
-            x = self.decoder[level](x)
+        x = climb(self.dropout(skips.pop()), skips, self.doublings, self.decoder)
         logits = functional.pixel_shuffle(self.head(self.finish(x)), self.subpixel)
         return logits[..., :height, :width]

@@ -12,11 +12,10 @@ Sub-Pixel Convolutional Neural Network", 2016).
                ...      -> deepest level ->   ...
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from terrazzo.models.blocks import activation, convolution, doubling, initialize, norm, pad_to_multiple, widths
+from terrazzo.models.blocks import activation, climb, convolution, doubling, initialize, norm, pad_to_multiple, widths
 from terrazzo.models.options import ModelOptions
 
 
@@ -57,9 +56,6 @@ class UNet(nn.Module):
         for level, encode in enumerate(self.encoder):
             x = encode(x if level == 0 else self.halve(x))  # (batch, filters[level], height / 2^level, width / 2^level)
             skips.append(x)
-        skips.pop()
-        for level in reversed(range(len(self.decoder))):
-            x = torch.cat([self.doublings[level](x), skips.pop()], dim=1)  # (batch, 2 filters[level], ...)
-            x = self.decoder[level](x)
+        x = climb(skips.pop(), skips, self.doublings, self.decoder)
         logits = functional.pixel_shuffle(self.head(x), self.subpixel)
         return logits[..., :height, :width]
