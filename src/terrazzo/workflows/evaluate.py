@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import ConflictError, LabelError, PairingError
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.failures import Failures
-from terrazzo.labels.legend import Legend
+from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.options import LegendOptions
 from terrazzo.labels.resolve import resolve_legend
@@ -23,11 +21,14 @@ from terrazzo.labels.survey import row_blocks, survey
 from terrazzo.prediction.maps import MAP_SUFFIX
 from terrazzo.rasters.files import ImageFile, find_images
 from terrazzo.rasters.raster import open_raster
-from terrazzo.rasters.window import whole
+from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.rasters.write import LEGEND_TAG, check_writable, writing
 from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
+
+LARGEST_VIEW_PX = 2048
+"""Of larger maps only a part is shown, for it has to be in memory."""
 
 
 def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
@@ -50,6 +51,8 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
     for confusion in counts.values():
         total = total + confusion
     notices = [f"{counted(unused, 'label')} without a map: left out."] if unused else []
+    if unpredicted := int(total.unpredicted.sum()):
+        notices.append(f"{counted(unpredicted, 'labelled pixel')} without a prediction: in no score.")
     account = Account(
         title=out.resolve().name,
         legend=legend.classes_of_maps,
@@ -92,7 +95,12 @@ def _maps(spec: str) -> list[ImageFile]:
 
 def _pair(maps: Sequence[ImageFile], labels: Sequence[ImageFile], suffix: str) -> tuple[list[Pair], int]:
     """Each map with the label of the same name, else of the same stem if only one has it; and how many labels are left."""
-    by_name = {label.name.removesuffix(suffix): label for label in labels}
+    by_name: dict[str, ImageFile] = {}
+    twice = [label for label in labels if by_name.setdefault(label.name.removesuffix(suffix), label) is not label]
+    if twice:
+        raise PairingError(
+            f"Several labels have the same name but for their ending: {listed(label.path.name for label in twice)}. Narrow the pattern."
+        )
     by_stem: dict[str, list[ImageFile]] = {}
     for name, label in by_name.items():
         by_stem.setdefault(name.rpartition("/")[2], []).append(label)
@@ -133,7 +141,8 @@ def _legend(pairs: Sequence[Pair], context: Context) -> _Legends:
     maps = Legend.from_json(next(iter(carried))) if carried else legend
     if maps.values != legend.values:
         raise LabelError(f"The maps hold the classes {list(maps.values)}, [legend] gives {list(legend.values)}. They must be the same.")
-    return _Legends(classes_of_maps=maps.plain(), raw_labels=legend)
+    # maps of other tools are read like the labels: their 255 may be a class
+    return _Legends(classes_of_maps=maps.plain() if carried else legend, raw_labels=legend)
 
 
 def _count(pairs: Sequence[Pair], legend: _Legends, context: Context) -> Mapping[int, Confusion]:
@@ -151,14 +160,13 @@ def _count(pairs: Sequence[Pair], legend: _Legends, context: Context) -> Mapping
 
 def _confusion(pair: Pair, legend: _Legends) -> Confusion:
     confusion = Confusion(len(legend.raw_labels.classes))
-    with open_raster(pair.prediction) as raster, MaskLabels(pair.label, legend.raw_labels) as masks:
-        if raster.shape != masks.shape:
+    with MaskLabels(pair.prediction, legend.classes_of_maps) as maps, MaskLabels(pair.label, legend.raw_labels) as masks:
+        if maps.shape != masks.shape:
             raise LabelError(
-                f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, "
-                f"its map {pair.prediction} {raster.shape[0]} x {raster.shape[1]}."
+                f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, its map {pair.prediction} {maps.shape[0]} x {maps.shape[1]}."
             )
-        for window in row_blocks(raster.shape):
-            confusion.add(masks.read(window), legend.classes_of_maps.encode(raster.read(window).values[0]))
+        for window in row_blocks(maps.shape):
+            confusion.add(masks.read(window), maps.read(window))
     return confusion
 
 
@@ -192,9 +200,13 @@ def _save(frame: geopandas.GeoDataFrame, path: Path) -> None:
 
 
 def _view(pair: Pair, legend: _Legends) -> SampleView:
-    """The map itself stands for the image, which is not at hand."""
-    with open_raster(pair.prediction) as raster, MaskLabels(pair.label, legend.raw_labels) as masks:
-        window = whole(raster.shape)
-        predicted = legend.classes_of_maps.encode(raster.read(window).values[0])
-        truth: NDArray[np.uint8] = masks.read(window)
-    return SampleView(values=predicted[None], valid=predicted != 255, truth=truth, predicted=predicted)
+    """The map itself stands for the image, which is not at hand; of a large one, the middle is shown."""
+    with MaskLabels(pair.prediction, legend.classes_of_maps) as maps, MaskLabels(pair.label, legend.raw_labels) as masks:
+        window = _middle(maps.shape)
+        predicted, truth = maps.read(window), masks.read(window)
+    return SampleView(values=predicted[None], valid=predicted != IGNORE, truth=truth, predicted=predicted)
+
+
+def _middle(shape: Shape) -> Window:
+    height, width = (min(side, LARGEST_VIEW_PX) for side in shape)
+    return Window(col_off=(shape[1] - width) // 2, row_off=(shape[0] - height) // 2, width=width, height=height)

@@ -1,7 +1,7 @@
 """What a run says of itself: maps of its held-out ground, compared with the labels."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
 from terrazzo.rasters.window import Window
 from terrazzo.samples.batches import Sample, rows_of
+from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples
 
@@ -49,7 +50,7 @@ def score_held_out(samples: Samples, store: SceneStore, predictor: Predictor, ou
     for scene, members in by_scene.items():
         raster = store.raster(scene)
         maps[scene] = map_path(out, stems[raster.path], raster)
-        jobs[maps[scene]] = predictor.job(raster, _touching([sample.window for sample in members]))
+        jobs[maps[scene]] = predictor.job(raster, Rectangles.of([sample.window for sample in members]).touch)
         counter.scenes[id(raster)] = scene
     write_maps(jobs, predictor, progress, counter.count)
     return HeldOutScores(part=part, total=counter.total, by_sample=counter.by_sample, maps=maps)
@@ -85,7 +86,3 @@ class _Counter:
                 covered[at] = True
                 self.by_sample[sample.id].add(truth[at], indices[at])
         self.total.add(np.where(covered, truth, IGNORE), indices)
-
-
-def _touching(windows: list[Window]) -> Callable[[Window], bool]:
-    return lambda window: any(window.intersection(other) is not None for other in windows)

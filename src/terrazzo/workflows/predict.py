@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from terrazzo.errors import ConflictError
+from terrazzo.errors import ConflictError, DataError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
@@ -60,7 +60,10 @@ def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor) -> dict[
     for image in images:
         with failures.collect():
             raster = open_raster(image.path, card.reading)
-            jobs[map_path(out, stems[image.path], raster)] = predictor.job(raster)
+            path = map_path(out, stems[image.path], raster)
+            if path in jobs:
+                raise DataError(f"{image.path} and {jobs[path].raster.path} would both be mapped to {path}. Predict them to different OUT.")
+            jobs[path] = predictor.job(raster)
             if not _same_cells(raster, card):
                 other_cells.append(image.name)
             raster.close()  # any number of images, few open files: reading opens it anew

@@ -1,0 +1,271 @@
+"""evaluate: maps against labels, paired by name, read by the legend that the maps carry."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.metrics import accuracy_score, confusion_matrix
+
+from terrazzo.drawing.panels import SampleView
+from terrazzo.errors import ConflictError, EnvironmentFault, LabelError, PairingError, RasterError
+from terrazzo.labels.legend import Legend, LegendClass
+from terrazzo.prediction.maps import map_style
+from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.write import MapWriter
+from terrazzo.workflows import evaluate as module
+from terrazzo.workflows.context import Context
+from terrazzo.workflows.evaluate import evaluate
+from terrazzo.workflows.predict import predict
+
+ContextOf = Callable[..., Context]
+LEGEND = Legend(
+    classes=(LegendClass(value=0, name="land", color=(0, 0, 0)), LegendClass(value=3, name="water", color=(0, 0, 255))),
+    remap={255: 3},
+    ignore=None,
+)
+
+
+def write_map(path: Path, values: NDArray[np.uint8], legend: Legend = LEGEND) -> Path:
+    """A map of ours."""
+    with MapWriter(path, Grid(shape=values.shape), map_style(legend, "{}")) as writer:
+        writer.write(values)
+    return path
+
+
+def write_png(path: Path, values: NDArray[np.uint8]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+    return path
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, rng: np.random.Generator) -> Mapping[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """maps/<name>_predseg.tif of 0, 3 and 255, and labels/<name>.png of 0 and 255, of odd sizes."""
+    made = {}
+    for name, shape in (("x2", (7, 9)), ("x10", (20, 3)), ("b", (1, 1))):
+        truth = rng.choice(np.array([0, 255], np.uint8), shape)
+        predicted = rng.choice(np.array([0, 3, 255], np.uint8), shape)
+        predicted[0, 0] = 3
+        write_map(tmp_path / "maps" / f"{name}_predseg.tif", predicted)
+        write_png(tmp_path / "labels" / f"{name}.png", truth)
+        made[name] = truth, predicted
+    return made
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(2)
+
+
+def evaluation(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_counts_are_those_of_sklearn_over_all_predicted_pixels(tmp_path: Path, pairs: Any) -> None:
+    done = evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    truth = np.concatenate([values.ravel() for values, _ in pairs.values()])
+    predicted = np.concatenate([values.ravel() for _, values in pairs.values()])
+    use = predicted != 255
+    truth = np.where(truth == 255, 3, 0)
+    found = evaluation(tmp_path / "out")
+    assert found["pixels"]["confusion"] == confusion_matrix(truth[use], predicted[use], labels=[0, 3]).tolist()
+    assert found["pixels"]["accuracy"] == pytest.approx(accuracy_score(truth[use], predicted[use]))
+    assert found["pixels"]["unpredicted"] == np.count_nonzero(~use)
+    assert [entry["name"] for entry in found["pixels"]["classes"]] == ["land", "water"]
+    assert (found["images"], found["valid_pixels"]) == (3, np.count_nonzero(use))
+    assert f"{np.count_nonzero(~use)} labelled pixels without a prediction: in no score." in done.text
+    assert done.facts["pixels"] == found["pixels"]
+
+
+def test_a_row_an_image_in_natural_order(tmp_path: Path, pairs: Any) -> None:
+    done = evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    frame = geopandas.read_parquet(tmp_path / "out" / "samples.parquet")
+    assert frame["scene"].tolist() == ["b", "x2", "x10"]
+    for name, accuracy in zip(frame["scene"], frame["accuracy"], strict=True):
+        truth, predicted = pairs[name]
+        use = predicted != 255
+        assert accuracy == pytest.approx(np.mean((truth[use] == 255) == (predicted[use] == 3)))
+    assert set(done.written) == {"evaluation", "report", "samples"}
+    assert "water" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_maps_of_a_run_against_its_labels(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    """The same figures as the run's own, which it counted while it predicted."""
+    (tmp_path / "labels").mkdir()
+    shutil.copy(tiny_run.folder / "labels" / "d.png", tmp_path / "labels")
+    evaluate(tiny_run.run / "maps", tmp_path / "labels", tmp_path / "out")
+    own = json.loads((tiny_run.run / "evaluation.json").read_text(encoding="utf-8"))["pixels"]
+    found = evaluation(tmp_path / "out")["pixels"]
+    # the hole of the image is labelled, and has no prediction
+    assert found["unpredicted"] == 20
+    assert {**found, "unpredicted": 0} == {**own, "unpredicted": 0}
+
+
+def test_predict_then_evaluate(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    predict(tiny_run.run, [tiny_run.folder / "images"], tmp_path / "maps", context_of())
+    done = evaluate(tmp_path / "maps", tiny_run.folder / "labels", tmp_path / "out")
+    frame = geopandas.read_parquet(tmp_path / "out" / "samples.parquet")
+    assert frame.crs.to_epsg() == 32633
+    assert frame.geometry[0].bounds == (500_000, 5_000_000 - 80, 500_096, 5_000_000)
+    assert "water" in done.text
+
+
+class TestPairing:
+    def test_maps_of_a_folder_that_also_holds_other_files(self, tmp_path: Path, pairs: Any) -> None:
+        write_png(tmp_path / "maps" / "x2_segoverlay.png", np.zeros((7, 9), np.uint8))
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert evaluation(tmp_path / "out")["images"] == 3
+
+    def test_one_file_each(self, tmp_path: Path, pairs: Any) -> None:
+        evaluate(tmp_path / "maps" / "b_predseg.tif", tmp_path / "labels" / "b.png", tmp_path / "out")
+        assert evaluation(tmp_path / "out")["images"] == 1
+
+    def test_labels_without_a_map_are_counted(self, tmp_path: Path, pairs: Any) -> None:
+        done = evaluate(tmp_path / "maps" / "x*_predseg.tif", tmp_path / "labels", tmp_path / "out")
+        assert "1 label without a map: left out." in done.text
+        assert "1 label without a map" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+    def test_maps_without_a_label_are_named(self, tmp_path: Path, pairs: Any) -> None:
+        (tmp_path / "labels" / "x10.png").unlink()
+        with pytest.raises(PairingError, match=r"1 of 3 maps without a label of the same stem: x10\.") as caught:
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert caught.value.exit_code == 3
+        assert list((tmp_path / "out").iterdir()) == []
+
+    def test_x1_is_not_the_label_of_x10(self, tmp_path: Path, pairs: Any) -> None:
+        (tmp_path / "labels" / "x10.png").rename(tmp_path / "labels" / "x1.png")
+        with pytest.raises(PairingError, match="x10"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_a_suffix_of_the_labels(self, tmp_path: Path, pairs: Any, context_of: ContextOf) -> None:
+        for path in list((tmp_path / "labels").iterdir()):
+            path.rename(path.with_stem(f"{path.stem}_mask"))
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out", context_of(None, "data.pair_suffix=_mask"))
+        assert evaluation(tmp_path / "out")["images"] == 3
+
+    def test_folders_tell_repeated_stems_apart(self, tmp_path: Path) -> None:
+        for folder, value in (("p", 0), ("q", 3)):
+            write_map(tmp_path / "maps" / folder / "a_predseg.tif", np.full((4, 4), value, np.uint8))
+            write_png(tmp_path / "labels" / folder / "a.png", np.full((4, 4), value and 255, np.uint8))
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert evaluation(tmp_path / "out")["pixels"]["accuracy"] == 1
+
+    def test_two_labels_of_one_name_are_ambiguous(self, tmp_path: Path, pairs: Any) -> None:
+        shutil.copy(tmp_path / "maps" / "b_predseg.tif", tmp_path / "labels" / "b.tif")
+        with pytest.raises(PairingError, match=r"Several labels have the same name but for their ending: b\.(png|tif)"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_two_maps_never_share_a_label(self, tmp_path: Path, pairs: Any) -> None:
+        for folder in ("p", "q"):
+            write_map(tmp_path / "other" / folder / "b_predseg.tif", np.zeros((1, 1), np.uint8))
+        with pytest.raises(PairingError, match="Two maps would share a label"):
+            evaluate(tmp_path / "other", tmp_path / "labels" / "b.png", tmp_path / "out")
+
+
+class TestLegends:
+    def test_a_given_legend_says_how_labels_are_read(self, tmp_path: Path, context_of: ContextOf) -> None:
+        """Grey masks that the maps' own legend does not know."""
+        write_map(tmp_path / "maps" / "a_predseg.tif", np.array([[0, 3, 3]], np.uint8))
+        write_png(tmp_path / "labels" / "a.png", np.array([[20, 90, 200]], np.uint8))
+        context = context_of(None, "legend.threshold=100", "legend.classes=['land', 'water']", "legend.values=[0, 3]")
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out", context)
+        assert evaluation(tmp_path / "out")["pixels"]["confusion"] == [[1, 1], [0, 1]]
+
+    def test_a_given_legend_of_other_classes(self, tmp_path: Path, pairs: Any, context_of: ContextOf) -> None:
+        with pytest.raises(LabelError, match=r"The maps hold the classes \[0, 3\], \[legend\] gives \[0, 1\]"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out", context_of(None, "legend.classes=['a', 'b']"))
+
+    def test_label_values_outside_the_legend(self, tmp_path: Path, pairs: Any) -> None:
+        write_png(tmp_path / "labels" / "x2.png", np.full((7, 9), 5, np.uint8))
+        with pytest.raises(LabelError, match=r"x2\.png.*5 \(63 pixels\)"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_maps_of_different_legends(self, tmp_path: Path, pairs: Any) -> None:
+        other = Legend(classes=(*LEGEND.classes, LegendClass(value=9, name="sand", color=(9, 9, 9))))
+        write_map(tmp_path / "maps" / "b_predseg.tif", np.zeros((1, 1), np.uint8), other)
+        with pytest.raises(LabelError, match="carry different legends"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_maps_of_other_tools_are_read_like_the_labels(self, tmp_path: Path) -> None:
+        """0 and 255 on both sides: 255 is the second class, and not what is left out."""
+        write_png(tmp_path / "maps" / "a.png", np.array([[0, 255, 255, 0]], np.uint8))
+        write_png(tmp_path / "labels" / "a.png", np.array([[0, 255, 0, 0]], np.uint8))
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert evaluation(tmp_path / "out")["pixels"]["confusion"] == [[2, 1], [0, 1]]
+
+    def test_nodata_of_other_tools_is_no_class(self, tmp_path: Path) -> None:
+        (tmp_path / "maps").mkdir()
+        profile = {"driver": "GTiff", "width": 4, "height": 1, "count": 1, "dtype": "int16", "nodata": -9999}
+        with rasterio.open(tmp_path / "maps" / "a.tif", "w", **profile) as file:
+            file.write(np.array([[[0, 1, -9999, 1]]], np.int16))
+        write_png(tmp_path / "labels" / "a.png", np.array([[0, 1, 1, 0]], np.uint8))
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        pixels = evaluation(tmp_path / "out")["pixels"]
+        assert pixels["confusion"] == [[1, 1], [0, 1]]
+        assert pixels["unpredicted"] == 1
+
+
+class TestRefused:
+    def test_a_mask_of_another_size(self, tmp_path: Path, pairs: Any) -> None:
+        write_png(tmp_path / "labels" / "x2.png", np.zeros((9, 7), np.uint8))
+        with pytest.raises(LabelError, match=r"x2\.png is 9 x 7 pixels, its map .*x2_predseg\.tif 7 x 9") as caught:
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert caught.value.exit_code == 3
+
+    def test_all_bad_files_are_named_at_once(self, tmp_path: Path, pairs: Any) -> None:
+        for name in ("x2", "x10"):
+            write_png(tmp_path / "labels" / f"{name}.png", np.zeros((5, 5), np.uint8))
+        with pytest.raises(LabelError, match="2 of 3 images cannot be used") as caught:
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert "x2.png" in str(caught.value)
+        assert "x10.png" in str(caught.value)
+
+    def test_a_picture_is_no_map(self, tmp_path: Path, pairs: Any) -> None:
+        (tmp_path / "maps" / "b_predseg.tif").unlink()
+        Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(tmp_path / "maps" / "b_predseg.png")
+        with pytest.raises(LabelError, match=r"b_predseg\.png: a mask needs one band of class values, this has 3 bands"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_a_broken_map(self, tmp_path: Path, pairs: Any) -> None:
+        (tmp_path / "maps" / "b_predseg.tif").write_bytes(b"II*\x00")
+        with pytest.raises(RasterError, match=r"b_predseg\.tif"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_an_evaluation_is_not_overwritten(self, tmp_path: Path, pairs: Any, tiny_run: Any) -> None:
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        for out in (tmp_path / "out", tiny_run.run):
+            with pytest.raises(ConflictError, match="holds a report already"):
+                evaluate(tmp_path / "maps", tmp_path / "labels", out)
+
+    def test_a_place_that_cannot_be_written(self, tmp_path: Path, pairs: Any) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(EnvironmentFault):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "file" / "out")
+
+
+def test_of_a_large_map_only_the_middle_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that its size does not matter; every pixel is counted all the same."""
+    monkeypatch.setattr(module, "LARGEST_VIEW_PX", 10)
+    predicted = np.zeros((30, 21), np.uint8)
+    predicted[12:, 7:9] = 3
+    write_map(tmp_path / "maps" / "a_predseg.tif", predicted)
+    write_png(tmp_path / "labels" / "a.png", np.where(predicted == 3, 255, 0).astype(np.uint8))
+    shown: list[SampleView] = []
+
+    def panel(view: SampleView, _: object) -> bytes:
+        shown.append(view)
+        return b"\x89PNG"
+
+    monkeypatch.setattr("terrazzo.workflows.account.sample_panel", panel)
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    assert np.array_equal(shown[0].predicted, (predicted == 3)[10:20, 5:15])
+    assert evaluation(tmp_path / "out")["valid_pixels"] == 630

@@ -1,0 +1,101 @@
+"""What a run says of its held-out ground: counted once a pixel, equal to a naive count on the maps it leaves."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from PIL import Image
+
+from terrazzo.evaluation.confusion import Confusion
+from terrazzo.models.bundle import load_bundle
+from terrazzo.prediction.stream import Predictor
+from terrazzo.progress import Silent
+from terrazzo.samples.batches import rows_of
+from terrazzo.samples.scenes import find_scenes
+from terrazzo.samples.store import SceneStore
+from terrazzo.samples.table import Samples, load
+from terrazzo.workflows.held_out import HeldOutScores, evaluated_part, score_held_out
+from terrazzo.workflows.predict import predict
+
+
+@pytest.fixture
+def samples(tiny_run: Any) -> Samples:
+    return load(tiny_run.run / "samples.parquet")
+
+
+def scored(tiny_run: Any, samples: Samples, out: Path, *sets: str) -> HeldOutScores:
+    context = tiny_run.context(*sets)
+    store = SceneStore(find_scenes(context.recipe.data, context.folder), samples.legend, context.recipe.data)
+    predictor = Predictor.of(load_bundle(tiny_run.run), "cpu", context.recipe.prediction)
+    return score_held_out(samples, store, predictor, out, Silent())
+
+
+def truth_and_map(tiny_run: Any, class_map: Path, scene: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Class indices of a scene's labels, 255 where image or label has none, and of its map."""
+    truth = np.asarray(Image.open(tiny_run.folder / "labels" / f"{scene}.png"))
+    with rasterio.open(tiny_run.folder / "images" / f"{scene}.tif") as file:
+        valid = (file.read() != 0).any(axis=0)
+    with rasterio.open(class_map) as file:
+        predicted = file.read(1)
+    table = np.full(256, 255, np.uint8)
+    table[[0, 7]] = [0, 1]
+    return np.where(valid, table[truth], 255).astype(np.uint8), table[predicted]
+
+
+def test_every_held_out_pixel_counts_once_though_samples_overlap(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    found = scored(tiny_run, samples, tmp_path)
+    assert found.part == "test"
+    truth, predicted = truth_and_map(tiny_run, found.maps["d"], "d")
+    naive = Confusion(2)
+    naive.add(truth, predicted)
+    assert found.total.counts.tolist() == naive.counts.tolist()
+    assert found.total.pixels == np.count_nonzero(truth != 255) == 40 * 48 - 4 * 5 - 1
+    assert found.total.unpredicted.tolist() == [0, 0]
+
+
+def test_each_sample_has_the_count_of_its_own_window(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    found = scored(tiny_run, samples, tmp_path)
+    truth, predicted = truth_and_map(tiny_run, found.maps["d"], "d")
+    rows = rows_of(samples.part("test"))
+    assert set(found.by_sample) == {row.id for row in rows}
+    for row in rows:
+        naive = Confusion(2)
+        naive.add(truth[row.window.slices], predicted[row.window.slices])
+        assert found.by_sample[row.id].counts.tolist() == naive.counts.tolist()
+
+
+def test_only_held_out_ground_counts_where_a_scene_has_both(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    """And there the map is the one that predict makes of the whole image."""
+    windows = samples.windows()
+    parts = [
+        "test" if scene == "d" and window.col_off >= 32 else "train" for scene, window in zip(samples.frame["scene"], windows, strict=True)
+    ]
+    found = scored(tiny_run, replace(samples, frame=samples.frame.assign(split=parts)), tmp_path / "part")
+    truth, predicted = truth_and_map(tiny_run, found.maps["d"], "d")
+    naive = Confusion(2)
+    naive.add(truth[:, 32:].copy(), predicted[:, 32:].copy())
+    assert found.total.counts.tolist() == naive.counts.tolist()
+    predict(tiny_run.run, [tiny_run.folder / "images" / "d.tif"], tmp_path / "all", tiny_run.context())
+    _, everything = truth_and_map(tiny_run, tmp_path / "all" / "d_predseg.tif", "d")
+    assert np.array_equal(predicted[:, 32:], everything[:, 32:])
+    assert (predicted[:, 0] == 255).all()
+
+
+def test_the_batch_of_the_prediction_does_not_matter(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    few, many = (scored(tiny_run, samples, tmp_path / str(size), f"prediction.batch_size={size}").total for size in (3, 64))
+    assert few.counts.tolist() == many.counts.tolist()
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"), [({"c": "validation", "d": "test"}, "test"), ({"d": "validation"}, "validation"), ({}, "train")]
+)
+def test_the_last_honest_part_is_evaluated(
+    samples: Samples, parts: dict[str, str], expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    split = [parts.get(scene, "train") for scene in samples.frame["scene"]]
+    assert evaluated_part(replace(samples, frame=samples.frame.assign(split=split))) == expected
+    assert ("Nothing is held out" in caplog.text) == (expected == "train")

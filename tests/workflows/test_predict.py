@@ -1,0 +1,230 @@
+"""predict: maps of images; kept the second time, never another model's."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from astropy.io import fits
+from PIL import Image
+
+from terrazzo.errors import ConflictError, DataError, EnvironmentFault, ModelError, RasterError, RecipeError
+from terrazzo.models.bundle import CARD
+from terrazzo.workflows.context import Context
+from terrazzo.workflows.predict import load, predict
+
+ContextOf = Callable[..., Context]
+
+
+@pytest.fixture
+def one(context_of: ContextOf) -> Context:
+    return context_of()
+
+
+@pytest.fixture
+def other_model(tiny_run: Any, tmp_path: Path) -> Path:
+    """The same weights with another scaling."""
+    folder: Path = shutil.copytree(tiny_run.run / "model", tmp_path / "other")
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card["scaling"]["bands"][0]["offset"] += 1
+    (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_map_for_each_image_on_its_own_grid(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    done = predict(tiny_run.run, [tiny_run.folder / "images"], tmp_path / "maps", one)
+    assert done.written["outputs"] == [tmp_path / "maps" / f"{name}_predseg.tif" for name in "abcd"]
+    assert done.text == f"4 maps in {tmp_path / 'maps'}"
+    for name in "abcd":
+        with (
+            rasterio.open(tiny_run.folder / "images" / f"{name}.tif") as image,
+            rasterio.open(tmp_path / "maps" / f"{name}_predseg.tif") as found,
+        ):
+            assert (found.crs, found.transform, found.shape) == (image.crs, image.transform, image.shape)
+            assert np.array_equal(found.read(1) == 255, image.read(1) == 0)
+
+
+def test_equals_the_map_that_the_run_left(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    predict(tiny_run.run / "model", [tiny_run.folder / "images" / "d.tif"], tmp_path, one)
+    with rasterio.open(tmp_path / "d_predseg.tif") as mine, rasterio.open(tiny_run.run / "maps" / "d_predseg.tif") as runs:
+        assert np.array_equal(mine.read(1), runs.read(1))
+
+
+def test_the_second_time_maps_are_kept(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    images = tiny_run.folder / "images"
+    predict(tiny_run.run, [images / "a.tif"], tmp_path, one)
+    before = stamps(tmp_path)
+    assert predict(tiny_run.run, [images / "a.tif"], tmp_path, one).text.endswith("1 map in " + f"{tmp_path}, 1 of them kept from before")
+    assert stamps(tmp_path) == before
+    done = predict(tiny_run.run, [images], tmp_path, one)
+    assert done.text.startswith("4 maps")
+    assert done.text.endswith(", 1 of them kept from before")
+    assert stamps(tmp_path)["a_predseg.tif"] == before["a_predseg.tif"]
+
+
+def test_another_model_or_other_options_are_a_conflict(
+    tiny_run: Any, tmp_path: Path, one: Context, other_model: Path, context_of: ContextOf
+) -> None:
+    image, out = tiny_run.folder / "images" / "a.tif", tmp_path / "maps"
+    predict(tiny_run.run, [image], out, one)
+    before = stamps(out)
+    for model, context in ((other_model, one), (tiny_run.run, context_of(None, "prediction.overlap=0.25"))):
+        with pytest.raises(ConflictError, match=r"did not make: a_predseg\.tif\. Give another OUT") as caught:
+            predict(model, [image], out, context)
+        assert caught.value.exit_code == 6
+    assert stamps(out) == before
+
+
+def test_another_image_of_the_same_name_is_a_conflict(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    shutil.copy(tiny_run.folder / "images" / "a.tif", tmp_path / "x.tif")
+    predict(tiny_run.run, [tmp_path / "x.tif"], tmp_path / "maps", one)
+    shutil.copy(tiny_run.folder / "images" / "b.tif", tmp_path / "x.tif")
+    with pytest.raises(ConflictError):
+        predict(tiny_run.run, [tmp_path / "x.tif"], tmp_path / "maps", one)
+
+
+def test_a_file_of_the_users_is_never_overwritten(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    (tmp_path / "a_predseg.tif").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConflictError):
+        predict(tiny_run.run, [tiny_run.folder / "images"], tmp_path, one)
+    assert [path.name for path in tmp_path.iterdir()] == ["a_predseg.tif"]
+
+
+def test_probabilities_on_demand_also_later(tiny_run: Any, tmp_path: Path, one: Context, context_of: ContextOf) -> None:
+    image = tiny_run.folder / "images" / "a.tif"
+    predict(tiny_run.run, [image], tmp_path, one)
+    done = predict(tiny_run.run, [image], tmp_path, context_of(None, "prediction.probabilities=true"))
+    assert done.written["outputs"] == [tmp_path / "a_predseg.tif", tmp_path / "a_probabilities.tif"]
+    with rasterio.open(tmp_path / "a_probabilities.tif") as found:
+        assert found.descriptions == ("land", "water")
+        values = found.read()
+    with rasterio.open(tmp_path / "a_predseg.tif") as found:
+        classes = found.read(1)
+    clear = (values[0] != values[1]) & (classes != 255)
+    assert np.array_equal(np.where(values[1] > values[0], 7, 0)[clear], classes[clear])
+    assert (values[:, classes == 255] == 0).all()
+
+
+def test_without_options_those_of_the_model_hold(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    predict(tiny_run.run, [tiny_run.folder / "images" / "a.tif"], tmp_path, one)
+    with rasterio.open(tmp_path / "a_predseg.tif") as found:
+        options = json.loads(found.tags()["TERRAZZO_PROVENANCE"])["options"]
+    assert options["precision"] == "float32"
+
+
+def test_an_image_that_is_no_geotiff_has_a_png_map(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    with rasterio.open(tiny_run.folder / "images" / "a.tif") as file:
+        np.save(tmp_path / "a.npy", file.read())
+    done = predict(tiny_run.run, [tmp_path / "a.npy"], tmp_path / "maps", one)
+    assert done.written["outputs"] == [tmp_path / "maps" / "a_predseg.png"]
+    with Image.open(tmp_path / "maps" / "a_predseg.png") as found:
+        assert found.mode == "P"
+        assert set(np.unique(np.asarray(found))) <= {0, 7, 255}
+
+
+def test_repeated_stems_keep_their_folder(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        shutil.copy(tiny_run.folder / "images" / "a.tif", tmp_path / "in" / folder / "a.tif")
+    done = predict(tiny_run.run, [tmp_path / "in"], tmp_path / "out", one)
+    assert done.written["outputs"] == [tmp_path / "out" / folder / "a_predseg.tif" for folder in ("x", "y")]
+
+
+@pytest.mark.parametrize("names", [("x/a.tif", "y/a.tif"), ("x/a.fits", "x/a.npy")])
+def test_two_images_are_never_written_to_one_map(tiny_run: Any, tmp_path: Path, one: Context, names: tuple[str, str]) -> None:
+    """Folders that hold the same name, or two formats of one name."""
+    paths = [tmp_path / name for name in names]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        if path.suffix == ".tif":
+            shutil.copy(tiny_run.folder / "images" / "a.tif", path)
+        elif path.suffix == ".npy":
+            np.save(path, np.ones((2, 9, 9), np.uint16))
+        else:
+            fits.PrimaryHDU(np.ones((2, 9, 9), np.int16)).writeto(path)
+    with pytest.raises(DataError, match=r"a\.(tif|npy) and .*a\.(tif|fits) would both be mapped to .*a_predseg\.(tif|png)"):
+        predict(tiny_run.run, sorted({path.parent for path in paths}), tmp_path / "maps", one)
+    assert list((tmp_path / "maps").iterdir()) == []
+
+
+def test_an_input_given_twice_is_predicted_once(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    images = tiny_run.folder / "images"
+    done = predict(tiny_run.run, [images / "a.tif", str(images / "[ab].tif")], tmp_path, one)
+    assert [path.name for path in done.written["outputs"]] == ["a_predseg.tif", "b_predseg.tif"]  # type: ignore[union-attr]
+
+
+class TestRefused:
+    def test_other_bands_name_every_image(self, tiny_run: Any, tmp_path: Path, one: Context) -> None:
+        (tmp_path / "in").mkdir()
+        for name in ("p", "q"):
+            np.save(tmp_path / "in" / f"{name}.npy", np.ones((3, 9, 9)))
+        shutil.copy(tiny_run.folder / "images" / "a.tif", tmp_path / "in" / "good.tif")
+        with pytest.raises(DataError, match="2 of 3 images cannot be used") as caught:
+            predict(tiny_run.run, [tmp_path / "in"], tmp_path / "maps", one)
+        assert caught.value.exit_code == 3
+        assert "p.npy has 3 bands, the model takes 2" in str(caught.value)
+        assert "q.npy" in str(caught.value)
+        assert list((tmp_path / "maps").iterdir()) == []
+
+    def test_no_model_before_anything_else(self, tiny_run: Any, tmp_path: Path, one: Context) -> None:
+        with pytest.raises(RecipeError) as caught:
+            predict(tmp_path / "nothing", [tiny_run.folder / "images"], tmp_path / "maps", one)
+        assert caught.value.exit_code == 2
+        assert not (tmp_path / "maps").exists()
+
+    def test_a_pickle(self, tiny_run: Any, tmp_path: Path, one: Context) -> None:
+        (tmp_path / "model.pt").write_bytes(b"\x80\x04.")
+        with pytest.raises(ModelError) as caught:
+            predict(tmp_path / "model.pt", [tiny_run.folder / "images"], tmp_path / "maps", one)
+        assert caught.value.exit_code == 4
+
+    def test_an_unfinished_run_is_no_model(self, tiny_run: Any, tmp_path: Path, one: Context) -> None:
+        (tmp_path / "run" / "model").mkdir(parents=True)
+        with pytest.raises(ModelError, match="run that has ended"):
+            predict(tmp_path / "run", [tiny_run.folder / "images"], tmp_path / "maps", one)
+
+    def test_no_image(self, tiny_run: Any, tmp_path: Path, one: Context) -> None:
+        with pytest.raises(RasterError, match="No image is found at"):
+            predict(tiny_run.run, [tmp_path / "nothing"], tmp_path / "maps", one)
+
+    def test_a_place_that_cannot_be_written(self, tiny_run: Any, tmp_path: Path, one: Context) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(EnvironmentFault) as caught:
+            predict(tiny_run.run, [tiny_run.folder / "images"], tmp_path / "file", one)
+        assert caught.value.exit_code == 5
+
+
+def test_cells_of_another_size_are_told(tiny_run: Any, tmp_path: Path, one: Context, caplog: pytest.LogCaptureFixture) -> None:
+    with rasterio.open(tiny_run.folder / "images" / "a.tif") as file:
+        profile, values = file.profile, file.read()
+    coarse = {**profile, "transform": Affine(6, 0, 500_000, 0, -6, 5_000_000)}
+    with rasterio.open(tmp_path / "coarse.tif", "w", **coarse) as file:
+        file.write(values)
+    with caplog.at_level(logging.WARNING):
+        predict(tiny_run.run, [tmp_path / "coarse.tif"], tmp_path / "maps", one)
+    assert "trained on cells of (2.0, 2.0); those of coarse differ" in caplog.text
+
+
+def test_odd_names_survive(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    name = "ünï 🌊 [1] %s" + "x" * 100
+    shutil.copy(tiny_run.folder / "images" / "a.tif", tmp_path / f"{name}.tif")
+    predict(tiny_run.run, [tmp_path / f"{name}.tif"], tmp_path / "maps", one)
+    assert os.listdir(tmp_path / "maps") == [f"{name}_predseg.tif"]  # noqa: PTH208 - names as the disk holds them
+
+
+def test_the_model_as_an_object(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    image = tiny_run.folder / "images" / "a.tif"
+    predict(tiny_run.run, [image], tmp_path, one)
+    with rasterio.open(tmp_path / "a_predseg.tif") as found:
+        assert np.array_equal(load(tiny_run.run, "cpu").predict(image).classes, found.read(1))

@@ -1,0 +1,333 @@
+"""train: from a recipe to a run; resumed, repeated, refused."""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import safe_open
+
+from terrazzo.errors import ConflictError, DataError, DivergedError, EnvironmentFault, RecipeError
+from terrazzo.models.bundle import load_bundle
+from terrazzo.recipes.recipe import load_recipe
+from terrazzo.samples.table import load
+from terrazzo.training.checkpoint import load_checkpoint
+from terrazzo.training.fit import Trainer
+from terrazzo.workflows.context import Context
+from terrazzo.workflows.train import train
+
+ContextOf = Callable[..., Context]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+class TestARun:
+    def test_holds_what_people_script_against(self, tiny_run: Any) -> None:
+        names = set(contents(tiny_run.run))
+        wanted = "recipe.toml samples.parquet metrics.jsonl model/model.safetensors model/model.json evaluation.json report.html"
+        assert set(wanted.split()) <= names
+        assert names - set(wanted.split()) == {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif"}
+
+    def test_names_it_by_absolute_paths(self, tiny_run: Any) -> None:
+        written = tiny_run.result.written
+        assert written["run"] == tiny_run.run.resolve()
+        assert written["outputs"] == [tiny_run.run / "maps" / "d_predseg.tif"]
+        assert set(written) == {"run", "model", "evaluation", "report", "samples", "outputs"}
+        assert all(written[key].exists() for key in ("model", "evaluation", "report", "samples"))
+        assert "Evaluated on the test part, 1 images." in tiny_run.result.text
+
+    def test_keeps_the_resolved_recipe(self, tiny_run: Any) -> None:
+        kept = load_recipe(tiny_run.run / "recipe.toml").recipe
+        assert kept.training == tiny_run.context().recipe.training
+        assert kept.augment == tiny_run.context().recipe.augment
+
+    def test_evaluation_has_the_documented_keys(self, tiny_run: Any) -> None:
+        found = json.loads((tiny_run.run / "evaluation.json").read_text(encoding="utf-8"))
+        assert {"pixels", "samples", "images", "valid_pixels"} <= set(found)
+        pixels = found["pixels"]
+        assert {"accuracy", "mean_iou", "mean_dice", "frequency_weighted_iou", "mcc", "confusion", "classes", "macro", "weighted"} <= set(
+            pixels
+        )
+        assert [(entry["value"], entry["name"]) for entry in pixels["classes"]] == [(0, "land"), (7, "water")]
+        assert {"value", "name", "precision", "recall", "f1", "f2", "iou", "support"} == set(pixels["classes"][0])
+        assert (tiny_run.run / found["samples"]).exists()
+        assert found["valid_pixels"] == sum(map(sum, pixels["confusion"]))
+        assert found["images"] == 1
+        assert found["part"] == "test"
+
+    def test_one_line_of_metrics_an_epoch(self, tiny_run: Any) -> None:
+        rows = [json.loads(line) for line in (tiny_run.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert [row["epoch"] for row in rows] == [1, 2]
+        assert all(row["validation"]["mean_dice"] is not None for row in rows)
+
+    def test_the_samples_table_opens_elsewhere_and_has_scores_of_the_held_out_part(self, tiny_run: Any) -> None:
+        frame = geopandas.read_parquet(tiny_run.run / "samples.parquet")
+        assert frame.crs.to_epsg() == 32633
+        scored = frame["mean_iou"].notna()
+        assert (scored == (frame["split"] == "test")).all()
+        assert frame.loc[scored, "accuracy"].between(0, 1).all()
+        assert dict(frame["split"].value_counts()) == {"train": 40, "validation": 20, "test": 20}
+
+    def test_the_report_asks_nothing_from_outside(self, tiny_run: Any) -> None:
+        text = (tiny_run.run / "report.html").read_text(encoding="utf-8")
+        assert "water" in text
+        assert 'src="http' not in text
+        assert 'href="http' not in text
+
+    def test_the_weights_hold_no_metadata_and_nothing_names_the_machine(self, tiny_run: Any) -> None:
+        with safe_open(tiny_run.run / "model" / "model.safetensors", framework="pt") as file:
+            assert file.metadata() is None
+        folder = str(tiny_run.folder)
+        assert folder not in (tiny_run.run / "model" / "model.json").read_text(encoding="utf-8")
+        assert folder.encode() not in (tiny_run.run / "maps" / "d_predseg.tif").read_bytes()
+
+    def test_the_card_says_how_pixels_are_read(self, tiny_run: Any) -> None:
+        card = load_bundle(tiny_run.run).card
+        assert (card.bands, card.window, card.cell_size, card.crs) == (2, (16, 16), (2.0, 2.0), "EPSG:32633")
+        assert (card.reading.images, card.reading.labels, card.reading.root) == (None, None, None)
+        assert card.recipe["prediction"]["precision"] == "float32"
+        assert {"terrazzo", "torch", "python"} <= set(card.versions)
+
+
+def valid_training_pixels(folder: Path) -> NDArray[np.float64]:
+    """(bands, pixels) of the training images: every pixel once, though windows overlap."""
+    found = []
+    for name in "ab":
+        with rasterio.open(folder / "images" / f"{name}.tif") as file:
+            values = file.read().astype(np.float64)
+        found.append(values[:, values[0] != 0])
+    return np.concatenate(found, axis=1)
+
+
+def test_scaling_counts_every_valid_training_pixel_once(tiny_run: Any) -> None:
+    values = valid_training_pixels(tiny_run.folder)
+    for band, scaling in enumerate(load_bundle(tiny_run.run).scaling.bands):
+        assert scaling.statistics.mean == pytest.approx(values[band].mean(), rel=1e-12)
+        assert scaling.statistics.sd == pytest.approx(values[band].std(), rel=1e-12)
+        assert scaling.statistics.median == np.median(values[band])
+
+
+class TestAgain:
+    def test_a_finished_run_is_not_rewritten(self, tiny_run: Any, caplog: pytest.LogCaptureFixture) -> None:
+        before = {path: path.stat().st_mtime_ns for path in tiny_run.run.rglob("*")}
+        with caplog.at_level(logging.INFO):
+            again = train(tiny_run.folder / "recipe.toml", tiny_run.run, context=tiny_run.context())
+        assert {path: path.stat().st_mtime_ns for path in tiny_run.run.rglob("*")} == before
+        assert again.text == tiny_run.result.text
+        assert again.written == tiny_run.result.written
+        assert "is finished; nothing was done" in caplog.text
+
+    def test_another_recipe_is_a_conflict(self, tiny_run: Any) -> None:
+        for resume in (False, True):
+            with pytest.raises(ConflictError, match="another recipe"):
+                train(tiny_run.folder / "recipe.toml", tiny_run.run, resume=resume, context=tiny_run.context("training.epochs=3"))
+
+    def test_one_recipe_gives_one_model(self, tiny_run: Any, tmp_path: Path) -> None:
+        """Byte for byte, also on other threads of the reader and with images read by window."""
+        train(tiny_run.folder / "recipe.toml", tmp_path / "again", context=tiny_run.context())
+        mine, other = contents(tmp_path / "again"), contents(tiny_run.run)
+        for name in ("model/model.safetensors", "model/model.json", "maps/d_predseg.tif", "evaluation.json", "recipe.toml"):
+            assert mine[name] == other[name], name
+
+    def test_what_is_kept_in_memory_does_not_matter(self, tiny_run: Any, tmp_path: Path) -> None:
+        train(tiny_run.folder / "recipe.toml", tmp_path / "again", context=tiny_run.context("data.cache_mb=0"))
+        assert contents(tmp_path / "again")["model/model.safetensors"] == contents(tiny_run.run)["model/model.safetensors"]
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+class TestResume:
+    @pytest.mark.parametrize("place", ["epoch 1", "epoch 2", "model", "evaluation", "report"])
+    def test_a_killed_run_ends_like_an_uninterrupted_one(
+        self, tiny_run: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context_of: ContextOf, place: str
+    ) -> None:
+        run = tmp_path / "run"
+        with monkeypatch.context() as patch:
+            kill_at(patch, place)
+            with pytest.raises(Killed):
+                train(data, run, context=context_of(data))
+        with pytest.raises(ConflictError, match="Go on with --resume"):
+            train(data, run, context=context_of(data))
+        train(data, run, resume=True, context=context_of(data))
+        mine, whole = contents(run), contents(tiny_run.run)
+        assert mine.keys() == whole.keys()
+        for name in (
+            "model/model.safetensors",
+            "model/model.json",
+            "maps/d_predseg.tif",
+            "evaluation.json",
+            "checkpoints/last.safetensors",
+        ):
+            assert mine[name] == whole[name], name
+        assert [json.loads(line)["epoch"] for line in mine["metrics.jsonl"].splitlines()] == [1, 2]
+
+    def test_a_new_run_may_say_resume(self, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+        done = train(data, tmp_path / "run", resume=True, context=context_of(data, "training.epochs=1"))
+        assert "Report:" in done.text
+
+    def test_scenes_that_are_gone_are_named(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context_of: ContextOf
+    ) -> None:
+        with monkeypatch.context() as patch:
+            kill_at(patch, "epoch 2")
+            with pytest.raises(Killed):
+                train(data, tmp_path / "run", context=context_of(data))
+        for path in (data.parent / "images" / "b.tif", data.parent / "labels" / "b.png"):
+            path.unlink()
+        with pytest.raises(DataError, match=r"names scenes that are no longer there: b\."):
+            train(data, tmp_path / "run", resume=True, context=context_of(data))
+
+
+def kill_at(patch: pytest.MonkeyPatch, place: str) -> None:
+    """Raise Killed when a training comes to a place."""
+    if place.startswith("epoch"):
+        original = Trainer._epoch
+
+        def epoch(trainer: Trainer, advance: Any) -> float:
+            loss = original(trainer, advance)
+            if trainer.state.epoch == int(place[-1]):
+                raise Killed
+            return loss
+
+        patch.setattr(Trainer, "_epoch", epoch)
+        return
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    # the weights are on disk already when the card is written
+    target = {
+        "model": "terrazzo.models.bundle.write_text",
+        "evaluation": "terrazzo.workflows.train.score_columns",
+        "report": "terrazzo.workflows.account.write_report",
+    }[place]
+    patch.setattr(target, killed)
+
+
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+from terrazzo.training.fit import Trainer
+from terrazzo.workflows.context import Context, open_context
+from terrazzo.workflows.train import train
+
+step = Trainer._step
+def dying(self, batch, rate, number):
+    if number == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, rate, number)
+Trainer._step = dying
+opened = open_context(sys.argv[1])
+train(Path(sys.argv[1]), Path(sys.argv[2]), context=Context(recipe=opened.recipe, folder=opened.folder, device="cpu", threads=1))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("step", [2, 7])
+def test_kill_9_in_the_middle_of_an_epoch(tiny_run: Any, data: Path, tmp_path: Path, context_of: ContextOf, step: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, data, tmp_path / "run", str(step)], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert done.returncode == -9
+    train(data, tmp_path / "run", resume=True, context=context_of(data))
+    for name in ("model/model.safetensors", "evaluation.json", "maps/d_predseg.tif"):
+        assert (tmp_path / "run" / name).read_bytes() == (tiny_run.run / name).read_bytes(), name
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("sets", "error"),
+        [
+            (["training.class_weights=[1, 2, 3]"], DataError),
+            (["data.scaling=['none', 'none', 'none']"], DataError),
+            (["split.validation_scenes=['*']", "split.test_scenes=[]"], DataError),
+            (["split.test_scenes=['nothing']"], DataError),
+            (["data.images='nowhere/*.tif'"], DataError),
+            (["model.depth=4", "training.batch_size=1"], RecipeError),
+            (["model.depth=4", "training.batch_size=39"], RecipeError),
+            (["legend.values=[0, 8]"], DataError),
+        ],
+    )
+    def test_a_recipe_that_cannot_be_used_leaves_the_folder_free(
+        self, data: Path, tmp_path: Path, context_of: ContextOf, sets: list[str], error: type[Exception]
+    ) -> None:
+        with pytest.raises(error) as caught:
+            train(data, tmp_path / "run", context=context_of(data, *sets))
+        assert len(str(caught.value).splitlines()) <= 3
+        assert list((tmp_path / "run").iterdir()) == []
+
+    def test_a_missing_recipe(self, tmp_path: Path) -> None:
+        with pytest.raises(RecipeError):
+            train(tmp_path / "nothing.toml", tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_a_folder_of_other_things(self, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "diary.txt").write_text("dear", encoding="utf-8")
+        with pytest.raises(ConflictError, match="not empty"):
+            train(data, tmp_path / "run", context=context_of(data))
+
+    def test_a_place_that_cannot_be_written_before_any_work(self, tmp_path: Path, data: Path, context_of: ContextOf) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        shutil.rmtree(data.parent / "images")
+        with pytest.raises(EnvironmentFault):
+            train(data, tmp_path / "file" / "run", context=context_of(data))
+
+    def test_images_of_different_bands(self, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+        image = data.parent / "images" / "a.tif"
+        with rasterio.open(image) as file:
+            profile, values = file.profile, file.read()
+        with rasterio.open(image, "w", **{**profile, "count": 3}) as file:
+            file.write(np.concatenate([values, values[:1]]))
+        with pytest.raises(DataError, match="different numbers of bands"):
+            train(data, tmp_path / "run", context=context_of(data))
+
+    def test_a_mask_of_another_size(self, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+        Image.fromarray(np.zeros((40, 47), np.uint8)).save(data.parent / "labels" / "b.png")
+        with pytest.raises(DataError, match="40 x 47"):
+            train(data, tmp_path / "run", context=context_of(data))
+
+    def test_a_training_that_diverges(self, data: Path, tmp_path: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("terrazzo.workflows.train.build_loss", lambda *_: lambda logits, _: logits.sum() * float("nan"))
+        with pytest.raises(DivergedError, match=r"samples \d"):
+            train(data, tmp_path / "run", context=context_of(data))
+
+
+def test_early_stop_and_no_validation_make_a_run_all_the_same(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    sets = ["split.by='none'", "split.validation_scenes=[]", "split.test_scenes=[]", "training.epochs=1", "training.early_stop=1"]
+    train(data, tmp_path / "run", context=context_of(data, *sets))
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))
+    assert (found["part"], found["images"]) == ("train", 4)
+    assert "Nothing is held out" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_images_smaller_than_the_window_can_be_learned(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    train(data, tmp_path / "run", context=context_of(data, "samples.size=64", "samples.overlap=0", "training.epochs=1"))
+    assert load(tmp_path / "run" / "samples.parquet").frame["width"].unique().tolist() == [48]
+    with rasterio.open(tmp_path / "run" / "maps" / "d_predseg.tif") as file:
+        assert file.shape == (40, 48)
+
+
+def test_best_and_last_checkpoint_say_where_they_stand(tiny_run: Any) -> None:
+    last, best = (
+        load_checkpoint(tiny_run.run / "checkpoints" / f"{name}.safetensors", torch.device("cpu")).state for name in ("last", "best")
+    )
+    assert (last.epoch, last.step) == (2, 10)
+    assert best.best_epoch == best.epoch == last.best_epoch
