@@ -216,6 +216,17 @@ def test_cells_of_another_size_are_told(tiny_run: Any, tmp_path: Path, one: Cont
     assert "trained on cells of (2.0, 2.0); those of coarse differ" in caplog.text
 
 
+def test_maps_beside_their_images_are_not_mapped_themselves(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    for name in "ab":
+        shutil.copy(tiny_run.folder / "images" / f"{name}.tif", tmp_path)
+    context = context_of(None, "prediction.probabilities=true")
+    first = predict(tiny_run.run, [tmp_path], tmp_path, context)
+    before = stamps(tmp_path)
+    again = predict(tiny_run.run, [tmp_path], tmp_path, context)
+    assert again.written == first.written
+    assert stamps(tmp_path) == before
+
+
 def test_odd_names_survive(tiny_run: Any, tmp_path: Path, one: Context) -> None:
     name = "ünï 🌊 [1] %s" + "x" * 100
     shutil.copy(tiny_run.folder / "images" / "a.tif", tmp_path / f"{name}.tif")

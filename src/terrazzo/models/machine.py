@@ -26,12 +26,6 @@ class DeviceFacts:
     """Whether the chip multiplies bfloat16 in hardware."""
 
 
-def use_threads(count: int | None) -> None:
-    """Compute with this many threads on the CPU; None leaves it at one a core."""
-    if count is not None:
-        torch.set_num_threads(count)
-
-
 def devices() -> list[DeviceFacts]:
     """The CPU, then accelerators."""
     found = [DeviceFacts(name="cpu", chip="", memory_bytes=None, bfloat16=has_bfloat16(torch.device("cpu")))]

@@ -18,6 +18,7 @@ from terrazzo.rasters.write import PROVENANCE_TAG, BandWriter, MapStyle, MapWrit
 
 logger = logging.getLogger(__name__)
 MAP_SUFFIX = "_predseg"
+PROBABILITIES_SUFFIX = "_probabilities"
 THINNED = 8
 """Every n-th row and column counts for the histogram of probabilities."""
 
@@ -33,7 +34,7 @@ def map_path(out: Path, stem: str, raster: Raster) -> Path:
 
 def probabilities_path(class_map: Path) -> Path:
     """<stem>_probabilities.tif beside a class map."""
-    return class_map.with_name(class_map.stem.removesuffix(MAP_SUFFIX) + "_probabilities.tif")
+    return class_map.with_name(class_map.stem.removesuffix(MAP_SUFFIX) + f"{PROBABILITIES_SUFFIX}.tif")
 
 
 def provenance_of(class_map: Path) -> str | None:

@@ -9,7 +9,7 @@ from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
 from terrazzo.models.network import use_threads
-from terrazzo.prediction.maps import map_path, probabilities_path, provenance_of, write_maps
+from terrazzo.prediction.maps import MAP_SUFFIX, PROBABILITIES_SUFFIX, map_path, probabilities_path, provenance_of, write_maps
 from terrazzo.prediction.prediction import load_model as load
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
@@ -38,7 +38,7 @@ def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, co
     use_threads(context.threads)
     options = options_of(bundle, context.recipe.prediction.model_dump(exclude_unset=True))
     predictor = Predictor.of(bundle, context.device, options)
-    jobs = _jobs(_images(inputs), out, predictor)
+    jobs = _jobs(_images(inputs, out), out, predictor)
     todo = _undone(jobs, predictor)
     write_maps(todo, predictor, context.progress)
     maps = list(jobs)
@@ -47,9 +47,11 @@ def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, co
     return Result(text=f"{counted(len(maps), 'map')} in {out}{kept}", written={"outputs": written})
 
 
-def _images(inputs: Sequence[str | Path]) -> list[ImageFile]:
+def _images(inputs: Sequence[str | Path], out: Path) -> list[ImageFile]:
+    """The images that are meant; where OUT is the folder of the images, without the maps that it holds from before."""
     found = {file.path: file for given in inputs for file in find_images(str(given), Path.cwd())}
-    return list(found.values())
+    endings = (MAP_SUFFIX, PROBABILITIES_SUFFIX)
+    return [file for file in found.values() if not (file.path.is_relative_to(out.absolute()) and file.path.stem.endswith(endings))]
 
 
 def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor) -> dict[Path, Job]:
