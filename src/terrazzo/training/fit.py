@@ -24,9 +24,8 @@ from terrazzo.training.schedule import rate
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
-BETAS = (0.9, 0.95)
-"""Memory of AdamW. With the usual 0.999 the large gradients of the first steps, which learn the common classes, slow down the rare
-ones for a thousand steps."""
+BETAS = (0.9, 0.99)
+"""Memory of AdamW: runs of some hundred steps are too short for the usual 0.999, which remembers the first steps to the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
