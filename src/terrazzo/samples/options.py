@@ -28,7 +28,7 @@ class SplitOptions(Options):
     by: Literal["block", "scene", "sequence", "kfold", "random", "given", "none"] = Field(
         "block",
         description="block: by ground; scene: whole images at random; sequence: the last images in natural name order; kfold: every "
-        "n-th image; random: groups of overlapping windows; given: only the lists below; none: validation is training.",
+        "n-th image; random: groups of overlapping windows; given: only the lists below; none: all is for training.",
     )
     validation: float = Field(0.2, ge=0, lt=1, description="Share of the kept windows (scene, sequence: of the images) for validation.")
     test: float = Field(0.0, ge=0, lt=1, description="Share kept for the last, honest figure.")
