@@ -78,7 +78,9 @@ def test_without_points_it_says_so() -> None:
 
 def test_constant_and_zero_values() -> None:
     for value in (0.0, 3.0, -2.0):
-        ET.fromstring(line_chart("s", [Series(name="a", points=[(1, value), (2, value)])], x_label="x"))
+        chart = line_chart("s", [Series(name="a", points=[(1, value), (2, value)])], x_label="x")
+        assert ET.fromstring(chart).tag.endswith("svg")
+        assert "nan" not in chart
 
 
 def test_charts_side_by_side() -> None:

@@ -37,6 +37,14 @@ def rows_of(samples: Samples) -> list[Sample]:
     return [Sample(id=int(number), scene=str(scene), window=window) for number, scene, window in pairs]
 
 
+def rows_by_scene(samples: Samples) -> dict[str, list[Sample]]:
+    """The rows of a samples table, scene by scene in the order of their first rows."""
+    found: dict[str, list[Sample]] = {}
+    for sample in rows_of(samples):
+        found.setdefault(sample.scene, []).append(sample)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Samples as the network sees them."""
@@ -73,9 +81,9 @@ class Preparation:
         return augment(image, labels, self.augment, rng)
 
     def _read(self, scene: str, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        pixels = self.store.image(scene, window)
+        pixels, known = self.store.read(scene, window)
         labels = np.full(self.size, IGNORE, np.uint8)
-        labels[: window.height, : window.width] = np.where(pixels.valid, self.store.labels(scene, window), IGNORE)
+        labels[: window.height, : window.width] = known
         return to_chip(pixels, self.scaling, self.size), labels
 
     def _jitter(self, sample: Sample, rng: np.random.Generator) -> Window:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window, whole
 from terrazzo.samples.footprints import SceneWindows, footprints
-from terrazzo.samples.table import Samples
+from terrazzo.samples.table import PARTS, Samples
 
-HELD_OUT = ("validation", "test")
+HELD_OUT = PARTS[1:]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,11 @@ class SceneStore:
         rows, columns = window.slices
         return loaded.labels[rows, columns]
 
+    def read(self, scene: str, window: Window) -> tuple[Pixels, NDArray[np.uint8]]:
+        """The pixels of a window and its labels, 255 also where the pixels are not valid: what learning and scoring look at."""
+        pixels = self.image(scene, window)
+        return pixels, np.where(pixels.valid, self.labels(scene, window), np.uint8(IGNORE))
+
     def _open(self, name: str) -> _Loaded:
         # one lock for all scenes: the first to come decodes, the others find it done
         with self._lock:

@@ -3,12 +3,9 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
 from terrazzo.evaluation.rule import RuleScores, ValueHistogram, best_rules
 from terrazzo.evaluation.scores import PixelScores, Score
 from terrazzo.evaluation.text import Column, class_table
-from terrazzo.labels.legend import IGNORE
 from terrazzo.recipes.recipe import overlay
 from terrazzo.samples.batches import rows_of
 from terrazzo.samples.scenes import find_scenes
@@ -55,10 +52,10 @@ def threshold_rule(run: RunFolder, context: Context) -> list[Score]:
     store = SceneStore(find_scenes(context.recipe.data, context.folder), samples.legend, context.recipe.data)
     histogram = ValueHistogram(len(samples.legend.classes))
     for sample in rows_of(samples.part("train")):
-        pixels = store.image(sample.scene, sample.window)
-        histogram.add(pixels.values[0], np.where(pixels.valid, store.labels(sample.scene, sample.window), IGNORE))
+        pixels, truth = store.read(sample.scene, sample.window)
+        histogram.add(pixels.values[0], truth)
     scores = RuleScores(best_rules(histogram))
     for sample in rows_of(samples.part(evaluated_part(samples))):
-        pixels = store.image(sample.scene, sample.window)
-        scores.add(pixels.values[0], np.where(pixels.valid, store.labels(sample.scene, sample.window), IGNORE))
+        pixels, truth = store.read(sample.scene, sample.window)
+        scores.add(pixels.values[0], truth)
     return scores.f1()

@@ -16,12 +16,13 @@ from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
 from terrazzo.rasters.window import Window
-from terrazzo.samples.batches import Sample, rows_of
+from terrazzo.samples.batches import Sample, rows_by_scene
 from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples
 
 logger = logging.getLogger(__name__)
+NOTHING_HELD_OUT = "Nothing is held out: the figures are those of the training part and say little of other ground."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +41,7 @@ class HeldOutScores:
 def score_held_out(samples: Samples, store: SceneStore, predictor: Predictor, out: Path, progress: Progress) -> HeldOutScores:
     """Map the scenes of the held-out part into a folder and count how the maps agree with the labels there."""
     part = evaluated_part(samples)
-    by_scene: dict[str, list[Sample]] = {}
-    for sample in rows_of(samples.part(part)):
-        by_scene.setdefault(sample.scene, []).append(sample)
+    by_scene = rows_by_scene(samples.part(part))
     counter = _Counter(store, by_scene, len(samples.legend.classes))
     stems = output_stems([ImageFile(name=scene, path=store.raster(scene).path) for scene in by_scene])
     jobs: dict[Path, Job] = {}
@@ -61,7 +60,7 @@ def evaluated_part(samples: Samples) -> str:
     for part in ("test", "validation"):
         if len(samples.part(part)):
             return part
-    logger.warning("Nothing is held out: the figures are those of the training part and say little of other ground.")
+    logger.warning(NOTHING_HELD_OUT)
     return "train"
 
 

@@ -19,23 +19,23 @@ from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
 from terrazzo.models.network import Runtime, build_network, choose_runtime, use_threads
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import Pixels, open_raster
-from terrazzo.rasters.window import Window, cover
+from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe, to_toml
 from terrazzo.samples.audit import find_leaks, leak_sentence
-from terrazzo.samples.batches import Preparation, rows_of
+from terrazzo.samples.batches import Preparation, rows_by_scene, rows_of
 from terrazzo.samples.ground import HeldOut
 from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.scenes import Scene, find_scenes
 from terrazzo.samples.split import assign_split
 from terrazzo.samples.store import SceneStore
-from terrazzo.samples.table import Samples, load
+from terrazzo.samples.table import PARTS, Samples, load
 from terrazzo.training.fit import Task, Trainer, best_weights
 from terrazzo.training.losses import balanced_weights, build_loss
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
-from terrazzo.workflows.held_out import score_held_out
+from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
 from terrazzo.workflows.index import index_scenes
 
 logger = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ def run_result(folder: RunFolder) -> Result:
 
 def _facts(samples: Samples, part: str, predictor: Predictor) -> list[tuple[str, str]]:
     counts = samples.frame["split"].value_counts()
-    split = ", ".join(f"{name} {counts[name]}" for name in ("train", "validation", "test") if name in counts)
+    split = ", ".join(f"{name} {counts[name]}" for name in PARTS if name in counts)
     parameters = sum(parameter.numel() for parameter in predictor.bundle.network.parameters())
     runtime = predictor.engine.runtime
     return [
@@ -213,7 +213,7 @@ def _facts(samples: Samples, part: str, predictor: Predictor) -> list[tuple[str,
 def _notices(samples: Samples, part: str) -> list[str]:
     notices = []
     if part == "train":
-        notices.append("Nothing is held out: these figures are of the training part and say little of other ground.")
+        notices.append(NOTHING_HELD_OUT)
     if leaks := find_leaks(samples):
         notices.append(leak_sentence(leaks))
     return notices
@@ -247,14 +247,11 @@ def measure_scaling(train_part: Samples, store: SceneStore, recipe: Recipe) -> S
 
 
 def _training_blocks(train_part: Samples, store: SceneStore) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
-    by_scene: dict[str, list[Window]] = {}
-    for sample in rows_of(train_part):
-        by_scene.setdefault(sample.scene, []).append(sample.window)
-    for scene, windows in by_scene.items():
+    for scene, members in rows_by_scene(train_part).items():
         for block in cover(store.shape(scene), (BLOCK, BLOCK), 0):
             counted = np.zeros(block.shape, np.bool_)
-            for window in windows:
-                if (inner := window.intersection(block)) is not None:
+            for sample in members:
+                if (inner := sample.window.intersection(block)) is not None:
                     counted[inner.inside(block)] = True
             if counted.any():
                 yield store.image(scene, block), counted
