@@ -10,7 +10,7 @@ import tomli_w
 from pydantic import Field
 
 from terrazzo.errors import RecipeError
-from terrazzo.labels.options import LegendOptions
+from terrazzo.labels.options import LabelOptions, LegendOptions
 from terrazzo.models.options import ModelOptions
 from terrazzo.options import Options
 from terrazzo.prediction.options import PredictionOptions
@@ -27,6 +27,7 @@ class Recipe(Options):
 
     data: DataOptions = Field(DataOptions(), description="Where images and labels are, and how their pixels are read.")
     legend: LegendOptions = Field(LegendOptions(), description="What the values of class masks mean.")
+    labels: LabelOptions = Field(LabelOptions(), description="How polygons, lines and other labels become class masks.")
     samples: SamplesOptions = Field(SamplesOptions(), description="The windows to learn from.")
     split: SplitOptions = Field(SplitOptions(), description="Which windows are for training, validation and test.")
     draw: DrawOptions = Field(DrawOptions(), description="Which training windows an epoch shows.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-ALL_TABLES = ("data", "legend", "samples", "split", "draw", "augment", "model", "training", "prediction", "simulation")
+ALL_TABLES = ("data", "legend", "labels", "samples", "split", "draw", "augment", "model", "training", "prediction", "simulation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ INDEX = Verb(
         Argument(name="labels", kind=str, help="Class masks: a file, a folder, or a quoted pattern."),
         Argument(name="out", help="The samples table to write, such as samples.parquet."),
     ),
-    tables=("data", "legend", "samples"),
+    tables=("data", "legend", "labels", "samples"),
     flags=("samples",),
 )
 
@@ -156,7 +156,7 @@ EVALUATE = Verb(
         Argument(name="labels", help="Class masks: a file or a folder."),
         Argument(name="out", help="Folder to write to."),
     ),
-    tables=("data", "legend"),
+    tables=("data", "legend", "labels"),
 )
 
 DEMO = Verb(
