@@ -22,8 +22,8 @@ class Pairing:
     def __init__(self, options: DataOptions, images: Sequence[ImageFile], labels: Sequence[ImageFile]) -> None:
         self._images = list(by_name(images, "images").values())
         self._labels = list(labels)
-        self._suffix = options.pair_suffix
-        self._specs = (options.images or "", options.labels or "")
+        self._prefix, self._suffix = options.pair_prefix, options.pair_suffix
+        self._specs = (options.images or "", options.labels if isinstance(options.labels, str) else "")
 
     def pairs(self) -> Mapping[Path, Path]:
         """Image to label; raises PairingError if one is left over on either side."""
@@ -39,17 +39,19 @@ class Pairing:
     def _keys(self) -> list[tuple[Key, Key]]:
         """What must be equal for an image and a label to belong together, strictest first."""
         keys: list[tuple[Key, Key]] = [
-            (lambda image: image.name, self._without_suffix),
-            (lambda image: _stem(image.name), lambda label: _last(self._without_suffix(label))),
+            (lambda image: image.name, self._bare),
+            (lambda image: _stem(image.name), lambda label: _last(self._bare(label))),
         ]
-        if not self._suffix and all(any(sign in spec for sign in WILDCARDS) for spec in self._specs):
+        if not self._prefix and not self._suffix and all(any(sign in spec for sign in WILDCARDS) for spec in self._specs):
             keys.append((_wildcard_key(self._specs[0]), _wildcard_key(self._specs[1])))
         return keys
 
-    def _without_suffix(self, label: ImageFile) -> str | None:
-        if not label.name.endswith(self._suffix):
+    def _bare(self, label: ImageFile) -> str | None:
+        """A label's name without prefix and suffix of its stem; None if it lacks them."""
+        folder, slash, stem = label.name.rpartition("/")
+        if not (stem.startswith(self._prefix) and stem.endswith(self._suffix) and len(stem) > len(self._prefix) + len(self._suffix)):
             return None
-        return label.name[: len(label.name) - len(self._suffix)]
+        return f"{folder}{slash}{stem[len(self._prefix) : len(stem) - len(self._suffix)]}"
 
     def _check(self, found: Mapping[Path, Path]) -> None:
         used = set(found.values())
@@ -58,7 +60,7 @@ class Pairing:
         if not images and not labels:
             return
         stems = Counter(_stem(image.name) for image in images)
-        label_stems = Counter(_last(self._without_suffix(label)) for label in labels)
+        label_stems = Counter(_last(self._bare(label)) for label in labels)
         twice = sorted(stem for stem in stems if label_stems[stem] and (stems[stem] > 1 or label_stems[stem] > 1))
         sentences = []
         if images:
@@ -74,11 +76,19 @@ class Pairing:
         raise PairingError(f"{' '.join(sentences)}\n{self._advice(images, labels)}")
 
     def _advice(self, images: Sequence[ImageFile], labels: Sequence[ImageFile]) -> str:
-        suffix = common_suffix([_stem(image.name) for image in images], [_stem(label.name) for label in labels])
+        stems, label_stems = [_stem(image.name) for image in images], [_stem(label.name) for label in labels]
+        suffix = common_suffix(stems, label_stems)
         if suffix:
             return f"The labels end in {suffix!r}: set [data] pair_suffix = {suffix!r}."
-        ending = f" and the suffix {self._suffix!r}" if self._suffix else ""
-        return f"A label must have its image's name{ending}; see [data] pair_suffix, or narrow the patterns of images and labels."
+        prefix = common_suffix([stem[::-1] for stem in stems], [stem[::-1] for stem in label_stems])
+        if prefix:
+            return f"The labels begin with {prefix[::-1]!r}: set [data] pair_prefix = {prefix[::-1]!r}."
+        around = " and ".join(f"the {what} {text!r}" for what, text in (("prefix", self._prefix), ("suffix", self._suffix)) if text)
+        with_these = f" with {around}" if around else ""
+        return (
+            f"A label must have its image's name{with_these}; see [data] pair_prefix, pair_suffix and pair_table, "
+            "or narrow the patterns of images and labels."
+        )
 
 
 def by_name(files: Sequence[ImageFile], what: str) -> dict[str, ImageFile]:

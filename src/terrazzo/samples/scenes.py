@@ -60,14 +60,14 @@ def find_scenes(options: DataOptions, folder: Path) -> list[Scene]:
     images = find_images(options.images, root)
     if options.labels is None:
         return [Scene(name=name, image=image.path, label=None) for name, image in by_name(images, "images").items()]
-    labels = find_images(options.labels, root)
+    labels = find_images(str(options.labels), root)
     masks = {label.path for label in labels}
     apart = [image for image in images if image.path not in masks]
     if not apart:
         raise PairingError(
             f"[data] images and labels name the same {counted(len(images), 'file')} ({options.images!r}). Give one pattern for each."
         )
-    if len(apart) == len(labels) == 1 and (root / options.images).is_file() and (root / options.labels).is_file():
+    if len(apart) == len(labels) == 1 and (root / options.images).is_file() and (root / str(options.labels)).is_file():
         return [Scene(name=apart[0].name, image=apart[0].path, label=labels[0].path)]
     pairs = Pairing(options, apart, labels).pairs()
     return [Scene(name=image.name, image=image.path, label=pairs[image.path]) for image in apart]
