@@ -1,6 +1,8 @@
 """Encoding and decoding of mask values."""
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,6 +136,60 @@ def test_json_gives_the_legend_back() -> None:
     assert "\n" not in legend.to_json()
     grey = legend_of(0, 1, threshold=12.5, ignore=3)
     assert Legend.from_json(grey.to_json()) == grey
+    other = replace(legend, aliases={"mer": 0, "void": IGNORE}, snap=True, encoding="instances")
+    assert Legend.from_json(other.to_json()) == other
+
+
+def test_json_of_versions_that_knew_less_is_read() -> None:
+    older = json.loads(legend_of(0, 1).to_json())
+    for name in ("aliases", "snap", "encoding"):
+        del older[name]
+    assert Legend.from_json(json.dumps(older)) == legend_of(0, 1)
+
+
+class TestIndexOf:
+    LEGEND = Legend(
+        classes=tuple(LegendClass(value=value, name=name, color=(0, 0, 0)) for value, name in ((0, "Sea"), (5, "land"), (7, "Land"))),
+        remap={90: 5, 91: IGNORE},
+        aliases={"mer": 0, "Mer": 0, "void": IGNORE},
+    )
+
+    @pytest.mark.parametrize(
+        ("key", "index"),
+        [
+            (0, 0),
+            (5.0, 1),
+            (90, 1),
+            (91, IGNORE),
+            (255, IGNORE),
+            (math.nan, IGNORE),
+            (6, None),
+            (0.5, None),
+            ("Sea", 0),
+            ("sea", 0),
+            ("land", 1),
+            ("Land", 2),
+            ("LAND", None),
+            ("mer", 0),
+            ("MER", 0),
+            ("void", IGNORE),
+            ("5", 1),
+            ("6", None),
+            ("", None),
+            ("lan", None),
+        ],
+    )
+    def test_takes_values_names_and_aliases(self, key: str | float, index: int | None) -> None:
+        assert self.LEGEND.index_of(key) == index
+
+    def test_a_text_is_a_number_only_where_no_name_is(self) -> None:
+        names = Legend(classes=tuple(LegendClass(value=value, name=str(value + 1), color=(0, 0, 0)) for value in range(2)))
+        assert [names.index_of(key) for key in ("0", "1", "2", "3")] == [None, 0, 1, None]
+
+    def test_background_is_the_value_0(self) -> None:
+        assert legend_of(3, 0).background == 1
+        assert legend_of(3, 0, ignore=0).background == IGNORE
+        assert legend_of(3, 4).background == 0
 
 
 @pytest.mark.parametrize(
@@ -147,6 +203,8 @@ def test_json_gives_the_legend_back() -> None:
         '{"classes": [{"value": 300, "name": "a", "color": "#000000"}]}',
         '{"classes": [{"value": 0, "name": "a", "color": "red"}]}',
         json.dumps({"classes": [{"value": 0, "name": name, "color": "#000000"} for name in "ab"]}),
+        '{"classes": [{"value": 0, "name": "a", "color": "#000000"}], "aliases": {"b": 3}}',
+        '{"classes": [{"value": 0, "name": "a", "color": "#000000"}], "encoding": "runes"}',
     ],
 )
 def test_what_is_no_legend_is_refused(text: str) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from terrazzo.labels.sentences import counted, listed, number
 IGNORE = 255
 """Index of pixels that are left out, and their value in maps."""
 LARGEST_VALUE = 254
+
+Encoding = Literal["values", "colors", "onehot", "instances"]
+"""What mask files hold: class values, colours, a band a class, or object numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,12 @@ class Legend:
     """Two classes of grey masks: raw values above it are the second class, the others the first."""
     ignore: int | None = IGNORE
     """Raw mask value that is left out; None: there is no such value."""
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    """More names that labels may use for a class: name to class value, 255 if it is left out."""
+    snap: bool = False
+    """Raw values that the legend does not know go to the nearest that it knows."""
+    encoding: Encoding = "values"
+    """What mask files hold."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,6 +61,29 @@ class Legend:
     @property
     def colors(self) -> tuple[Color, ...]:
         return tuple(entry.color for entry in self.classes)
+
+    @property
+    def background(self) -> int:
+        """The class index of what no polygon, run or rule covers: that of the value 0, which may be left out (255); else the first."""
+        index = self.index(0)
+        return 0 if index is None else index
+
+    def index_of(self, key: str | float) -> int | None:
+        """The class index that an attribute of labels means, 255 if it is left out, None if it is outside the legend.
+
+        key: a number is a raw mask value; a text is the name of a class or an alias, exactly, else but for capitals if only one class
+        has it so, else the number that it spells if no name of the legend is a number.
+        """
+        if not isinstance(key, str):
+            return self.index(key)
+        named = self._named.get(key)
+        if named is not None:
+            return named
+        alike = {index for name, index in self._named.items() if name.casefold() == key.casefold()}
+        if alike:
+            return alike.pop() if len(alike) == 1 else None
+        spelled = key.isascii() and key.isdecimal() and not any(name.isdecimal() for name in self._named)
+        return self.index(int(key)) if spelled else None
 
     def index(self, raw: float) -> int | None:
         """The class index of one raw mask value, 255 if it is left out, None if it is outside the legend."""
@@ -85,18 +117,25 @@ class Legend:
         return self._value_table[indices]
 
     def plain(self) -> "Legend":
-        """The same classes for masks that already hold class values, such as our own maps: no remap, no threshold, 255 left out."""
-        return replace(self, remap={}, threshold=None, ignore=IGNORE)
+        """The same classes for masks that already hold class values, such as our own maps: nothing is mapped, and 255 is left out."""
+        return replace(self, remap={}, threshold=None, ignore=IGNORE, snap=False, encoding="values")
 
     def to_json(self) -> str:
         """The legend as one line of JSON; `from_json` gives it back."""
         classes = [{"value": entry.value, "name": entry.name, "color": hex_color(entry.color)} for entry in self.classes]
-        remap = {str(raw): value for raw, value in self.remap.items()}
-        return json.dumps({"classes": classes, "remap": remap, "threshold": self.threshold, "ignore": self.ignore}, ensure_ascii=False)
+        rest = {
+            "remap": {str(raw): value for raw, value in self.remap.items()},
+            "threshold": self.threshold,
+            "ignore": self.ignore,
+            "aliases": dict(self.aliases),
+            "snap": self.snap,
+            "encoding": self.encoding,
+        }
+        return json.dumps({"classes": classes, **rest}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Legend":
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, also of versions that knew less.
 
         Raises LabelError if the text is not such a legend.
         """
@@ -113,12 +152,23 @@ class Legend:
                 remap=remap,
                 threshold=None if threshold is None else float(threshold),
                 ignore=None if ignore is None else int(ignore),
+                aliases={str(name): int(value) for name, value in read.get("aliases", {}).items()},
+                snap=bool(read.get("snap", False)),
+                encoding=_encoding(read.get("encoding", "values")),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LabelError(f"The text is not a legend of Terrazzo: {text[:60]!r}.") from error
         if not classes or len(set(legend.values)) < len(classes) or not all(0 <= value <= LARGEST_VALUE for value in legend.values):
             raise LabelError(f"A legend needs classes of different values from 0 to {LARGEST_VALUE}; this one has {list(legend.values)}.")
+        if not {*legend.aliases.values()} <= {*legend.values, IGNORE}:
+            raise LabelError(f"The legend has aliases of values that are no class: {dict(legend.aliases)}.")
         return legend
+
+    @cached_property
+    def _named(self) -> dict[str, int]:
+        """Class index by name and alias."""
+        aliases = {name: IGNORE if value == IGNORE else self._positions[value] for name, value in self.aliases.items()}
+        return aliases | {entry.name: position for position, entry in enumerate(self.classes)}
 
     @cached_property
     def _positions(self) -> dict[float, int]:
@@ -172,3 +222,10 @@ class Legend:
     def _refuse(self, outside: Mapping[float, int]) -> None:
         shown = listed(f"{number(value)} ({counted(count, 'pixel')})" for value, count in sorted(outside.items()))
         raise LabelError(f"Mask values outside the legend: {shown}; the legend has {listed(map(str, self.values), 12)}.")
+
+
+def _encoding(text: str) -> Encoding:
+    known: tuple[Encoding, ...] = get_args(Encoding)
+    if text not in known:
+        raise ValueError(f"{text!r} is not an encoding")
+    return text
