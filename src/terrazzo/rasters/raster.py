@@ -54,6 +54,7 @@ class Raster:
         self.dtype: np.dtype[Any] = facts.dtype
         self.tags: dict[str, str] = facts.tags
         self.palette: dict[int, Color] | None = facts.palette
+        self.alpha: int | None = facts.alpha
         self._source = source
         self._selected = _select(path, options.bands, facts.color_bands, facts.count)
         self._invalid = options.invalid
