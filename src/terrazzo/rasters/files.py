@@ -34,23 +34,23 @@ class ImageFile:
     path: Path
 
 
-def find_images(spec: str, root: Path) -> list[ImageFile]:
-    """Find the image files that a file name, a folder or a pattern stands for, in natural order of their names.
+def find_images(spec: str, root: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> list[ImageFile]:
+    """Find the image files, or files of other endings, that a file name, a folder or a pattern stands for, in natural order of their names.
 
     A folder stands for the images in it and in its folders, hidden ones left out; their names are relative to it. A pattern
     (`*`, `?`, `[...]`, and `**` for any folders) stands for what it matches; names hold the matched parts only, so that
     '*/images/*.fits' calls train/images/ccd_001.fits 'train/ccd_001'.
 
-    spec: relative to root, or absolute.
+    spec: relative to root, or absolute. suffixes: which files of a folder count, lower case.
     Raises RasterError if nothing is found.
     """
     target = root.absolute() / Path(spec).expanduser()
     if target.is_file():
         return [ImageFile(name=target.stem, path=target)]
     if target.is_dir():
-        found = [ImageFile(name=_name(path.relative_to(target).parts), path=path) for path in _walk(target)]
+        found = [ImageFile(name=_name(path.relative_to(target).parts), path=path) for path in _walk(target, suffixes)]
     else:
-        found = _match(Path(spec).expanduser(), root.absolute())
+        found = _match(Path(spec).expanduser(), root.absolute(), suffixes)
     if not found:
         raise RasterError(f"No image is found at {target}. Give an image file, a folder with images, or a pattern such as 'images/*.tif'.")
     return sorted(found, key=lambda file: (natural_key(file.name), str(file.path)))
@@ -97,18 +97,18 @@ def digest(path: Path) -> str:
     return f"{'blake2b-sampled' if sampled else 'blake2b'}:{hashed.hexdigest()}"
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Image files of a folder and its folders; links are followed, each folder is visited once."""
+def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    """Files with these endings of a folder and its folders; links are followed, each folder is visited once."""
     visited = {os.path.realpath(folder)}
     for parent, folders, names in os.walk(folder, followlinks=True):
         shown = [name for name in sorted(folders) if not name.startswith(".")]
         places = {name: os.path.realpath(Path(parent, name)) for name in shown}
         folders[:] = [name for name in shown if places[name] not in visited]
         visited.update(places.values())
-        yield from (Path(parent, name) for name in names if not name.startswith(".") and _is_image(name))
+        yield from (Path(parent, name) for name in names if not name.startswith(".") and _ends(name, suffixes))
 
 
-def _match(pattern: Path, root: Path) -> list[ImageFile]:
+def _match(pattern: Path, root: Path, suffixes: frozenset[str]) -> list[ImageFile]:
     base = Path(pattern.anchor) if pattern.is_absolute() else root
     segments = pattern.relative_to(base).parts if pattern.is_absolute() else pattern.parts
     if not any(map(_WILDCARD.search, segments)):
@@ -119,7 +119,7 @@ def _match(pattern: Path, root: Path) -> list[ImageFile]:
     any_extension = PurePath(segments[-1]).suffix in ("", ".*")
     # not Path.glob: it matches hidden files too
     matches = glob.glob(str(Path(*segments)), root_dir=base, recursive=True)  # noqa: PTH207
-    paths = [PurePath(match) for match in matches if not any_extension or _is_image(match)]
+    paths = [PurePath(match) for match in matches if not any_extension or _ends(match, suffixes)]
     return [ImageFile(name=_name(_matched(path.parts, segments)), path=base / path) for path in paths if (base / path).is_file()]
 
 
@@ -135,8 +135,8 @@ def _matched(parts: Sequence[str], segments: Sequence[str]) -> list[str]:
     return [*parts[before : len(parts) - 1 - after], *(part for part, segment in ends if _WILDCARD.search(segment)), parts[-1]]
 
 
-def _is_image(name: str) -> bool:
-    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+def _ends(name: str, suffixes: frozenset[str]) -> bool:
+    return PurePath(name).suffix.lower() in suffixes
 
 
 def _name(parts: Sequence[str]) -> str:
