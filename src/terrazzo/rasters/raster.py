@@ -16,6 +16,7 @@ from terrazzo.rasters.formats.picture import Picture
 from terrazzo.rasters.formats.signature import sniff
 from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Color, Source
 from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.location import RemotePath, to_path
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.validity import find_holes, find_valid
 from terrazzo.rasters.window import Shape, Window, whole
@@ -123,12 +124,13 @@ def open_raster(path: Path, options: DataOptions = DataOptions()) -> Raster:
     Its alpha band counts as validity and not as a band, unless `options.bands` names it.
     Raises RasterError if the file is missing, broken or of another format, or does not go with the options.
     """
-    path = Path(path)
+    path = to_path(path)
     return Raster(path, _source(path, options), options)
 
 
 def _source(path: Path, options: DataOptions) -> Source:
-    kind = sniff(path)
+    # an address is GDAL's to look at, with the one driver that reads by window
+    kind = "GTiff" if isinstance(path, RemotePath) else sniff(path)
     if kind == "GTiff":
         return GeoTiff(path)
     if kind == "FITS":
