@@ -10,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.geotiff import GeoTiff
-from terrazzo.rasters.formats.npy import NpyArray
-from terrazzo.rasters.formats.picture import Picture
-from terrazzo.rasters.formats.signature import sniff
+from terrazzo.rasters.formats.opening import open_source
 from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Color, Source
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.location import RemotePath, to_path
+from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.validity import find_holes, find_valid
 from terrazzo.rasters.window import Shape, Window, whole
@@ -125,22 +122,7 @@ def open_raster(path: Path, options: DataOptions = DataOptions()) -> Raster:
     Raises RasterError if the file is missing, broken or of another format, or does not go with the options.
     """
     path = to_path(path)
-    return Raster(path, _source(path, options), options)
-
-
-def _source(path: Path, options: DataOptions) -> Source:
-    # an address is GDAL's to look at, with the one driver that reads by window
-    kind = "GTiff" if isinstance(path, RemotePath) else sniff(path)
-    if kind == "GTiff":
-        return GeoTiff(path)
-    if kind == "FITS":
-        # astropy takes half a second to import, which only FITS is worth
-        from terrazzo.rasters.formats.fits import FitsImage
-
-        return FitsImage(path, options.hdu)
-    if kind == "NPY":
-        return NpyArray(path, options.axes)
-    return Picture(path, kind, options.picture_mpx)
+    return Raster(path, open_source(path, options), options)
 
 
 def _select(path: Path, wanted: Sequence[int] | None, color: tuple[int, ...], count: int) -> tuple[int, ...]:
