@@ -68,12 +68,20 @@ class Verb:
 INSPECT = Verb(
     name="inspect",
     function="terrazzo.workflows.inspect:inspect",
-    summary="Facts and problems of rasters, masks, samples tables, recipes and models.",
-    help="Shows what the given files are and what is wrong with them. A folder stands for the images in it. Every pixel of a "
-    "raster is read up to 256 MB of pixels a file, beyond that a sample, which the output says. Ends with 0, or with 3 and "
-    "the name of each bad file on stderr.",
-    arguments=(Argument(name="paths", many=True, help="Files or folders: images, masks, samples tables, recipes, models, runs."),),
-    tables=("data",),
+    summary="Facts and problems of rasters, masks, vectors, tables, recipes, models and runs.",
+    help="Shows what the given files are, what is wrong with them, and what to do about it. A folder stands for the images and "
+    "vectors in it; of many files only what they have in common is told. With --set data.labels=LABELS images are paired with "
+    "their labels too. Every pixel of a raster is read up to 256 MB of pixels a file, beyond that a sample, which the output "
+    "says. Ends with 0, or with 3 and the name of each bad file on stderr.",
+    arguments=(
+        Argument(
+            name="paths",
+            many=True,
+            help="Files, folders or quoted patterns: images, labels of any kind, samples tables, recipes, models, runs.",
+        ),
+    ),
+    extras=(Extra(name="html", kind="path", help="HTML file to write: the same as one page with thumbnails."),),
+    tables=("data", "legend", "labels"),
 )
 
 SIMULATE = Verb(
