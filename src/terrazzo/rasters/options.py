@@ -39,7 +39,9 @@ class DataOptions(Options):
         description="Files whose bands join each image, such as ['../nir'] or ['../dem/{stem}_dem.tif']: folders relative to the image's own, "
         "with a file of its stem, or patterns with {stem}.",
     )
-    crs: str | None = Field(None, description="Work in this CRS, such as 'EPSG:32633': images in another are resampled, labels to the nearest.")
+    crs: str | None = Field(
+        None, description="Work in this CRS, such as 'EPSG:32633': images in another are resampled, labels to the nearest."
+    )
     cell_size: float | None = Field(None, gt=0, description="Work at this cell size, in units of the CRS: images of another are resampled.")
     resampling: Literal["nearest", "bilinear", "cubic", "average"] = Field(
         "bilinear", description="How images are resampled to crs and cell_size; labels always take the nearest."
@@ -49,7 +51,11 @@ class DataOptions(Options):
         None, description="TIFF of several pages: which one is the image, from 1 (the default), or 'bands': every page is a band."
     )
     array: str | None = Field(None, description="NPZ: the name of the array that is the image, where there are several.")
-    picture_mpx: int = Field(512, ge=1, description="PNG and JPEG are decoded whole; larger ones, in megapixels, are refused.")
+    picture_mpx: int = Field(
+        400,
+        ge=1,
+        description="PNG and JPEG are decoded whole; larger ones, in megapixels of one 8-bit band (RGB counts thrice), are refused.",
+    )
     axes: Literal["auto", "bands_first", "bands_last"] = Field("auto", description="NPY: where the bands are; auto is bands first.")
     scaling: ScalingMethod | list[ScalingMethod] = Field(
         "standard",
