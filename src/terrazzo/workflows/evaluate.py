@@ -137,7 +137,7 @@ def _legend(pairs: Sequence[Pair], context: Context) -> _Legends:
     if carried and given == LegendOptions():
         legend = Legend.from_json(next(iter(carried)))
     else:
-        legend = resolve_legend(given, survey([pair.label for pair in pairs], context.progress))
+        legend = resolve_legend(given, survey([pair.label for pair in pairs], context.progress, given))
     maps = Legend.from_json(next(iter(carried))) if carried else legend
     if maps.values != legend.values:
         raise LabelError(f"The maps hold the classes {list(maps.values)}, [legend] gives {list(legend.values)}. They must be the same.")

@@ -36,5 +36,6 @@ def index(images: str | Path, labels: str | Path, out: str | Path, context: Cont
 def index_scenes(scenes: Sequence[Scene], data: DataOptions, context: Context) -> Samples:
     """Check and index scenes by the context's [legend] and [samples]; not split yet."""
     check_scenes(scenes, data)
-    legend = resolve_legend(context.recipe.legend, survey([scene.label for scene in scenes if scene.label is not None], context.progress))
+    labels, options = [scene.label for scene in scenes if scene.label is not None], context.recipe.legend
+    legend = resolve_legend(options, survey(labels, context.progress, options))
     return build_index(scenes, legend, data, context.recipe.samples, context.progress)
