@@ -82,6 +82,8 @@ def remote_options(path: Path) -> dict[str, object]:
         # only this file: nothing beside it is looked for
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "CPL_VSIL_CURL_ALLOWED_FILENAME": gdal_name(path),
+        # GDAL would keep what a cut connection brought for the whole, as long as the process lives; a closed handle forgets
+        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http:/vsis3/",
         **_bucket_options(os.environ),
     }
 
