@@ -10,7 +10,6 @@ from shapely import Polygon, box
 
 from terrazzo.rasters.window import Shape, Window
 
-
 ALIKE_PX = 0.5
 """Grids of one shape whose corners are no further apart are one: every pixel of the one then covers the same pixel of the other most."""
 
@@ -85,7 +84,7 @@ def crs_name(crs: CRS) -> str:
     """The code of a CRS, such as EPSG:32633, else its name."""
     text = crs.to_string()
     if ":" in text and "[" not in text:
-        return text
+        return str(text)
     import pyproj
 
     return str(pyproj.CRS.from_wkt(crs.to_wkt()).name)
