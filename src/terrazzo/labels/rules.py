@@ -84,7 +84,7 @@ class Rule:
             raise RecipeError(f"The rule {text!r} cannot be read. {_FORM}.")
         try:
             expression, limits = _comparison(parse(match["range"]))
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise RecipeError(f"The rule {text!r} cannot be read: {error}.\n{_FORM}.") from error
         if limits.empty:
             raise RecipeError(f"The rule {text!r} holds for no value: its lower end is not below its upper end.")

@@ -36,10 +36,12 @@ class DataOptions(Options):
     extra_bands: list[str] | None = Field(
         None,
         min_length=1,
-        description="Files whose bands join each image, such as ['../nir'] or ['../dem/{stem}_dem.tif']: folders relative to the image's own, "
-        "with a file of its stem, or patterns with {stem}.",
+        description="Files whose bands join each image, such as ['../nir'] or ['../dem/{stem}_dem.tif']: folders relative to the image's own "
+        "folder, with a file of its stem, or patterns with {stem}.",
     )
-    crs: str | None = Field(None, description="Work in this CRS, such as 'EPSG:32633': images in another are resampled, labels to the nearest.")
+    crs: str | None = Field(
+        None, description="Work in this CRS, such as 'EPSG:32633': images in another are resampled, labels to the nearest."
+    )
     cell_size: float | None = Field(None, gt=0, description="Work at this cell size, in units of the CRS: images of another are resampled.")
     resampling: Literal["nearest", "bilinear", "cubic", "average"] = Field(
         "bilinear", description="How images are resampled to crs and cell_size; labels always take the nearest."
