@@ -19,8 +19,9 @@ from terrazzo.labels.source import Labels
 from terrazzo.labels.survey import row_blocks
 from terrazzo.rasters.files import ImageFile, digest, output_stems
 from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.rows import TiffLayout
 from terrazzo.rasters.window import whole
-from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, NumberWriter, check_writable
+from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, check_writable, writing_bands
 from terrazzo.samples.checks import CheckedScene, check_scenes
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.workflows.context import Context, Result, open_context
@@ -28,6 +29,7 @@ from terrazzo.workflows.index import label_reader
 
 INSTANCES_SUFFIX = "_instances"
 RUNS_NAME = "rle.csv"
+INSTANCES = TiffLayout(dtype=np.dtype(np.uint32), band_names=("object",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,12 +138,12 @@ def _write(job: Job, reader: LabelReader, *, instances: bool) -> Written:
         if instances and not source.has_instances:
             raise LabelError(f"{job.place} tells no objects apart, so there are no instances to write. Leave --instances out.")
         classes = stack.enter_context(MapWriter(job.path, raster.grid, style))
-        numbers = stack.enter_context(NumberWriter(job.instances_path, raster.grid)) if instances else None
+        numbers = stack.enter_context(writing_bands(job.instances_path, raster.grid, INSTANCES)) if instances else None
         for indices, found in _rows(raster, source, wanted=numbers is not None):
             classes.write(legend.decode(indices))
             pixels += np.bincount(indices.ravel(), minlength=IGNORE + 1)
             if numbers is not None and found is not None:
-                numbers.write(found)
+                numbers.add(found[None])
                 objects = max(objects, int(found.max()))
     return Written(pixels=pixels, objects=objects)
 
