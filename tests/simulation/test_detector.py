@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from terrazzo.simulation.detector import bin_sum, delays, digitize, read_noise_sd, transfer, transfer_mean
+from terrazzo.simulation.detector import Charges, bin_sum, delays, detector_of, digitize, read_noise_sd, transfer, transfer_mean
+from terrazzo.simulation.options import SimulationOptions
+
+
+def moved(charge_e: NDArray[np.int64], loss: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """`transfer` of an array to an array."""
+    rows, columns = np.nonzero(charge_e)
+    charges = Charges(rows=rows, columns=columns, electrons=charge_e[rows, columns])
+    shape = (charge_e.shape[0], charge_e.shape[1])
+    return transfer(charges, shape, loss, rng).dense(shape)
 
 
 def moved_one_by_one(charge_e: NDArray[np.int64], loss: float, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -29,49 +38,49 @@ def test_delays_are_shares() -> None:
 
 def test_transfer_without_loss_moves_nothing() -> None:
     charge = np.arange(35).reshape(7, 5)
-    np.testing.assert_array_equal(transfer(charge, 0.0, np.random.default_rng(0)), charge)
+    np.testing.assert_array_equal(moved(charge, 0.0, np.random.default_rng(0)), charge)
 
 
 def test_transfer_trails_away_from_the_readout() -> None:
     charge = np.zeros((40, 3), np.int64)
     charge[30, 1] = 1_000_000
-    moved = transfer(charge, 1e-3, np.random.default_rng(0))
-    assert moved.sum() == 1_000_000
-    assert set(np.nonzero(moved)[0]) == {30, 31, 32}
-    assert set(np.nonzero(moved)[1]) == {1}
-    assert moved[31, 1] == pytest.approx(31 * 1e-3 * 0.999**30 * 1e6, rel=0.03)
+    after = moved(charge, 1e-3, np.random.default_rng(0))
+    assert after.sum() == 1_000_000
+    assert set(np.nonzero(after)[0]) == {30, 31, 32}
+    assert set(np.nonzero(after)[1]) == {1}
+    assert after[31, 1] == pytest.approx(31 * 1e-3 * 0.999**30 * 1e6, rel=0.03)
 
 
 def test_transfer_agrees_with_single_electrons() -> None:
     charge = np.random.default_rng(1).integers(0, 4000, (9, 6))
     oracle = moved_one_by_one(charge, 0.05, np.random.default_rng(2))
-    moved = transfer(charge, 0.05, np.random.default_rng(3))
+    after = moved(charge, 0.05, np.random.default_rng(3))
     # both are draws: they differ by a few standard deviations of a binomial at most
-    assert np.all(np.abs(moved - oracle) < 6 * np.sqrt(charge.max()))
-    assert abs(int(moved.sum()) - int(oracle.sum())) < 6 * np.sqrt(charge.sum())
+    assert np.all(np.abs(after - oracle) < 6 * np.sqrt(charge.max()))
+    assert abs(int(after.sum()) - int(oracle.sum())) < 6 * np.sqrt(charge.sum())
 
 
 @given(st.integers(1, 12), st.floats(0, 0.09), st.integers(0, 2**32))
 def test_transfer_keeps_electrons_but_for_the_last_rows(rows: int, loss: float, seed: int) -> None:
     charge = np.random.default_rng(seed).integers(0, 100, (rows, 4))
     padded = np.concatenate([charge, np.zeros((2, 4), np.int64)])
-    moved = transfer(padded, loss, np.random.default_rng(seed))
-    assert moved.min() >= 0
-    np.testing.assert_array_equal(moved.sum(axis=0), charge.sum(axis=0))
+    after = moved(padded, loss, np.random.default_rng(seed))
+    assert after.min() >= 0
+    np.testing.assert_array_equal(after.sum(axis=0), charge.sum(axis=0))
 
 
 def test_transfer_of_means_is_the_mean_of_transfers() -> None:
     charge = np.random.default_rng(5).integers(100, 300, (8, 5))
     rng = np.random.default_rng(6)
-    mean = np.mean([transfer(charge, 0.05, rng) for _ in range(400)], axis=0)
-    np.testing.assert_allclose(transfer_mean(charge.astype(float), 0.05), mean, rtol=0.03)
+    mean = np.mean([moved(charge, 0.05, rng) for _ in range(400)], axis=0)
+    np.testing.assert_allclose(transfer_mean(charge.astype(float), delays(8, 0.05)), mean, rtol=0.03)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_transfer_of_few_rows(rows: int) -> None:
     ones = np.ones((rows, 2))
-    assert transfer_mean(ones, 0.01)[0, 0] == pytest.approx(0.99)
-    assert transfer(ones.astype(np.int64), 0.01, np.random.default_rng(0)).shape == (rows, 2)
+    assert transfer_mean(ones, delays(rows, 0.01))[0, 0] == pytest.approx(0.99)
+    assert moved(ones.astype(np.int64), 0.01, np.random.default_rng(0)).shape == (rows, 2)
 
 
 def test_binning_adds_up_blocks() -> None:
@@ -90,3 +99,25 @@ def test_digits_are_rounded_and_clipped() -> None:
     digits = digitize(np.array([-1e6, 0.0, 1.1, 1e9]), 0.5, 100.0)
     assert digits.dtype == np.uint16
     np.testing.assert_array_equal(digits, [0, 100, 102, 65535])
+
+
+def test_charges_of_one_pixel_are_added_and_pixels_without_any_left_out() -> None:
+    charges = Charges.gathered(np.array([2, 0, 2, 1]), np.array([1, 3, 1, 0]), np.array([5, 2, 7, 0]), 4)
+    np.testing.assert_array_equal(charges.rows, [0, 2])
+    np.testing.assert_array_equal(charges.columns, [3, 1])
+    np.testing.assert_array_equal(charges.electrons, [2, 12])
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"), [("easy", (10, 1, 0)), ("normal", (20, 4, 2e-5)), ("default", (20, 4, 2e-5)), ("hard", (30, 20, 2e-4))]
+)
+def test_a_preset_sets_what_is_not_given(preset: str, expected: tuple[float, float, float]) -> None:
+    detector = detector_of(SimulationOptions.model_validate({"preset": preset}))
+    assert (detector.read_noise_e, detector.dark_e, detector.transfer_loss) == expected
+    given = detector_of(SimulationOptions.model_validate({"preset": preset, "read_noise_e": 7.0, "dark_e": 0.0, "transfer_loss": 0.05}))
+    assert (given.read_noise_e, given.dark_e, given.transfer_loss) == (7, 0, 0.05)
+    # what the help of the options says
+    word = "default:" if preset in ("normal", "default") else preset
+    for key, number in zip(("read_noise_e", "dark_e", "transfer_loss"), expected, strict=True):
+        text = str(SimulationOptions.model_fields[key].description)
+        assert f"{word} {number}" in text.replace("2e-4", "0.0002").replace("2e-5", "2e-05")

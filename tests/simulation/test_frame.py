@@ -3,8 +3,12 @@ import pytest
 from numpy.typing import NDArray
 
 from terrazzo.errors import UsageError
+from terrazzo.evaluation.rule import ValueHistogram, best_rules
+from terrazzo.simulation.detector import Charges, detector_of
 from terrazzo.simulation.frame import BACKGROUND, CLUSTER, GLOW, HOT, Frame, simulate_frame
+from terrazzo.simulation.objects import cluster_objects
 from terrazzo.simulation.options import SimulationOptions
+from terrazzo.simulation.tracks import Track
 
 OPTIONS = SimulationOptions(size=192)
 
@@ -116,6 +120,83 @@ def test_transfer_loss_leaves_trails() -> None:
 
     # 0.5 % a transfer over some 60 transfers: a twentieth of the charge is two rows late
     assert asymmetry(0.005) > asymmetry(0.0) + 30
+
+
+@pytest.mark.parametrize("shape", [(40, 150), (150, 40), (16, 16)])
+def test_frames_may_be_rectangles(shape: tuple[int, int]) -> None:
+    frame = simulate_frame(SimulationOptions(size=shape), 0)
+    assert frame.values.shape == frame.labels.shape == frame.instances.shape == shape
+
+
+def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = SimulationOptions(size=(61, 90), transfer_loss=0.01, bin_rows=3, bin_columns=2, read_noise_e=5.0)
+    whole = simulate_frame(options, 0)
+    monkeypatch.setattr("terrazzo.simulation.frame.STRIP_PX", 1)
+    strips = simulate_frame(options, 0)
+    np.testing.assert_array_equal(whole.values, strips.values)
+    np.testing.assert_array_equal(whole.labels, strips.labels)
+
+
+def test_each_cluster_pixel_is_of_one_track(frames: list[Frame]) -> None:
+    for frame in frames:
+        np.testing.assert_array_equal(frame.instances > 0, frame.labels == CLUSTER)
+        assert [track.number for track in frame.tracks] == list(range(1, int(frame.instances.max()) + 1))
+        for track in frame.tracks:
+            rows, columns = np.nonzero(frame.instances == track.number)
+            box = track.box
+            assert (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1) == (box.row_off, box.col_off, box.row_end, box.col_end)
+            assert track.pixels == len(rows)
+            # other tracks may add to its pixels, and some of its own charge lies outside of them
+            assert track.charge_e > 0
+
+
+def test_tracks_that_touch_stay_apart(frames: list[Frame]) -> None:
+    touching = 0
+    for frame in frames:
+        numbers = frame.instances
+        for first, second in ((numbers[1:], numbers[:-1]), (numbers[:, 1:], numbers[:, :-1])):
+            touching += int(np.count_nonzero((first != second) & (first > 0) & (second > 0)))
+    assert touching > 0
+
+
+@pytest.mark.parametrize("binning", [1, 3])
+def test_a_pixel_is_of_the_track_with_most_charge_there(binning: int) -> None:
+    """Two tracks over each other, the brighter on the left: without losses the owner is the larger charge of each pixel."""
+    detector = detector_of(SimulationOptions(transfer_loss=0.0, bin_rows=binning, bin_columns=binning))
+    sensor = 4 * binning, 6 * binning
+    left, right = np.full((2 * binning, 4 * binning), 50), np.full((2 * binning, 4 * binning), 30)
+    left[:, 3 * binning :] = 10
+    tracks = [
+        Track(kind="muon", row_off=binning, col_off=0, electrons=left),
+        Track(kind="alpha", row_off=binning, col_off=2 * binning, electrons=right),
+    ]
+    total = np.zeros((4, 6), np.int64)
+    total[1:3, :4] += left.reshape(2, binning, 4, binning).sum(axis=(1, 3))
+    total[1:3, 2:] += right.reshape(2, binning, 4, binning).sum(axis=(1, 3))
+    rows, columns = np.nonzero(total)
+    charges = Charges(rows=rows, columns=columns, electrons=total[rows, columns])
+    objects, truth = cluster_objects(tracks, charges, charges.electrons > 0, detector, sensor)
+    np.testing.assert_array_equal(objects.reshape(2, 6), [[1, 1, 1, 2, 2, 2]] * 2)
+    assert [(track.kind, track.pixels, track.charge_e) for track in truth] == [("muon", 6, left.sum()), ("alpha", 6, right.sum())]
+
+
+def test_a_trail_is_of_the_track_that_left_it() -> None:
+    frame = simulate_frame(SimulationOptions(size=128, transfer_loss=0.02, read_noise_e=1.0), 0)
+    np.testing.assert_array_equal(frame.instances > 0, frame.labels == CLUSTER)
+
+
+def test_presets_differ_in_how_well_thresholds_do() -> None:
+    """F1 of the best interval of values for clusters: the harder the preset, the lower."""
+    scores = []
+    for preset in ("easy", "normal", "hard"):
+        histogram = ValueHistogram(4)
+        for index in range(4):
+            frame = simulate_frame(SimulationOptions.model_validate({"preset": preset}), index)
+            histogram.add(frame.values, frame.labels)
+        rule = best_rules(histogram)[CLUSTER]
+        assert rule is not None
+        scores.append(rule.f1)
+    assert scores[0] > scores[1] > scores[2]
 
 
 def test_noise_that_no_track_exceeds_is_an_error() -> None:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from terrazzo.simulation.tracks import Deposits, TrackModel, deposit, draw_track
+from terrazzo.simulation.tracks import Deposits, Track, TrackModel, deposit, draw_track
 
 ONLY = {"muon": (1.0, 0.0, 0.0), "electron": (0.0, 1.0, 0.0), "alpha": (0.0, 0.0, 1.0)}
 
@@ -14,7 +15,15 @@ def tracks(kind: str, count: int = 40) -> list[Deposits]:
 
 
 def single(x: float, y: float, charge: float, sd: float) -> Deposits:
-    return Deposits(x=np.array([x]), y=np.array([y]), charge_e=np.array([charge]), diffusion_px=np.array([sd]))
+    return Deposits(kind="point", x=np.array([x]), y=np.array([y]), charge_e=np.array([charge]), diffusion_px=np.array([sd]))
+
+
+def laid(track: Track, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """A track in an empty frame."""
+    frame = np.zeros(shape, np.int64)
+    height, width = track.electrons.shape
+    frame[track.row_off : track.row_off + height, track.col_off : track.col_off + width] += track.electrons
+    return frame
 
 
 def test_muons_are_straight_oblique_and_wider_at_one_end() -> None:
@@ -57,32 +66,30 @@ def test_alphas_are_compact() -> None:
 def test_deposit_is_a_gaussian_integrated_over_pixels() -> None:
     # oracle: a million electrons thrown one by one
     rng = np.random.default_rng(3)
-    frame = np.zeros((11, 13), np.int64)
-    deposit(single(6.3, 4.8, 1e6, 0.45), frame, rng)
+    frame = laid(deposit(single(6.3, 4.8, 1e6, 0.45), (11, 13), rng), (11, 13))
     thrown, _, _ = np.histogram2d(rng.normal(4.8, 0.45, 1_000_000), rng.normal(6.3, 0.45, 1_000_000), bins=(np.arange(12), np.arange(14)))
     assert np.all(np.abs(frame - thrown) <= 6 * np.sqrt(thrown + frame + 1))
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (20.0, 9.0), (20.0, 0.0), (10.0, 4.5)])
 def test_deposit_at_the_border_keeps_what_is_inside(x: float, y: float) -> None:
-    frame = np.zeros((9, 20), np.int64)
-    added = deposit(single(x, y, 40_000, 0.3), frame, np.random.default_rng(0))
+    added = deposit(single(x, y, 40_000, 0.3), (9, 20), np.random.default_rng(0))
     inside = (0.5 if x in (0, 20) else 1) * (0.5 if y in (0, 9) else 1)
-    assert frame.sum() == pytest.approx(40_000 * inside, rel=0.05)
-    assert added.sum() == frame.sum()
+    assert added.electrons.sum() == pytest.approx(40_000 * inside, rel=0.05)
+    assert laid(added, (9, 20)).sum() == added.electrons.sum()
 
 
-def test_deposit_outside_the_frame_adds_nothing() -> None:
-    frame = np.zeros((9, 20), np.int64)
-    added = deposit(single(60.0, -40.0, 1e5, 0.3), frame, np.random.default_rng(0))
-    assert added.size == 0
-    assert not frame.any()
+@pytest.mark.parametrize(("x", "y"), [(60.0, -40.0), (25.0, 4.5), (-4.5, 4.5), (10.0, 13.5), (10.0, -6.5)])
+def test_deposit_outside_the_frame_adds_nothing(x: float, y: float) -> None:
+    assert deposit(single(x, y, 1e5, 0.3), (9, 20), np.random.default_rng(0)).electrons.sum() == 0
 
 
 @given(st.integers(0, 2**32), st.sampled_from(list(ONLY)))
-def test_tracks_add_to_what_is_there(seed: int, kind: str) -> None:
+def test_tracks_lie_inside_the_frame(seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
-    frame = np.full((17, 33), 5, np.int64)
-    added = deposit(draw_track(TrackModel(shares=ONLY[kind]), (17, 33), rng), frame, rng)
-    assert frame.min() >= 5
-    assert frame.sum() == 5 * frame.size + added.sum()
+    track = deposit(draw_track(TrackModel(shares=ONLY[kind]), (17, 33), rng), (17, 33), rng)
+    assert track.kind == kind
+    assert track.row_off >= 0
+    assert track.col_off >= 0
+    assert track.electrons.min(initial=0) >= 0
+    assert laid(track, (17, 33)).sum() == track.electrons.sum()

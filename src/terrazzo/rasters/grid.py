@@ -2,12 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from affine import Affine
 from rasterio.crs import CRS
 from shapely import Polygon, box
 
 from terrazzo.rasters.window import Shape, Window
+
+
+ALIKE_PX = 0.5
+"""Grids of one shape whose corners are no further apart are one: every pixel of the one then covers the same pixel of the other most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +53,52 @@ class Grid:
         # written out: which operator does this depends on the version of affine
         a, b, c, d, e, f = self.transform[:6]
         return Polygon([(a * column + b * row + c, d * column + e * row + f) for column, row in corners])
+
+
+def grids_agree(one: Grid, other: Grid) -> bool:
+    """Whether the pixels of two rasters belong together, row by row and column by column.
+
+    They have the same shape, and where both are georeferenced lie in the same place within half a pixel. A CRS that is tied to no place
+    on earth (a local one) is compared with no other.
+    """
+    if one.shape != other.shape:
+        return False
+    if one.crs is None or one.transform is None or other.crs is None or other.transform is None:
+        return True
+    if not same_crs(one.crs, other.crs):
+        return not (_on_earth(one.crs) and _on_earth(other.crs))
+    height, width = one.shape
+    back = ~one.transform
+    for corner in ((0, 0), (width, 0), (width, height), (0, height)):
+        column, row = back * (other.transform * corner)
+        if max(abs(column - corner[0]), abs(row - corner[1])) > ALIKE_PX:
+            return False
+    return True
+
+
+def same_crs(one: CRS, other: CRS) -> bool:
+    """Whether two CRS mean the same, however they are written; names and the order of their axes do not count."""
+    return one == other or _equal(one.to_wkt(), other.to_wkt())
+
+
+def crs_name(crs: CRS) -> str:
+    """The code of a CRS, such as EPSG:32633, else its name."""
+    text = crs.to_string()
+    if ":" in text and "[" not in text:
+        return text
+    import pyproj
+
+    return str(pyproj.CRS.from_wkt(crs.to_wkt()).name)
+
+
+@lru_cache(maxsize=256)
+def _equal(one: str, other: str) -> bool:
+    # takes a while to import, which most files, with the CRS written alike, do not need
+    import pyproj
+
+    # Esri's way to write a CRS is another one to rasterio
+    return bool(pyproj.CRS.from_wkt(one).equals(pyproj.CRS.from_wkt(other), ignore_axis_order=True))
+
+
+def _on_earth(crs: CRS) -> bool:
+    return bool(crs.is_geographic or crs.is_projected or crs.is_geocentric)

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.geotiff import GeoTiff
-from terrazzo.rasters.formats.npy import NpyArray
-from terrazzo.rasters.formats.picture import Picture
-from terrazzo.rasters.formats.signature import sniff
+from terrazzo.rasters.formats.opening import open_source
 from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Color, Source
 from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.validity import find_holes, find_valid
 from terrazzo.rasters.window import Shape, Window, whole
@@ -54,6 +52,7 @@ class Raster:
         self.dtype: np.dtype[Any] = facts.dtype
         self.tags: dict[str, str] = facts.tags
         self.palette: dict[int, Color] | None = facts.palette
+        self.alpha: int | None = facts.alpha
         self._source = source
         self._selected = _select(path, options.bands, facts.color_bands, facts.count)
         self._invalid = options.invalid
@@ -122,22 +121,8 @@ def open_raster(path: Path, options: DataOptions = DataOptions()) -> Raster:
     Its alpha band counts as validity and not as a band, unless `options.bands` names it.
     Raises RasterError if the file is missing, broken or of another format, or does not go with the options.
     """
-    path = Path(path)
-    return Raster(path, _source(path, options), options)
-
-
-def _source(path: Path, options: DataOptions) -> Source:
-    kind = sniff(path)
-    if kind == "GTiff":
-        return GeoTiff(path)
-    if kind == "FITS":
-        # astropy takes half a second to import, which only FITS is worth
-        from terrazzo.rasters.formats.fits import FitsImage
-
-        return FitsImage(path, options.hdu)
-    if kind == "NPY":
-        return NpyArray(path, options.axes)
-    return Picture(path, kind, options.picture_mpx)
+    path = to_path(path)
+    return Raster(path, open_source(path, options), options)
 
 
 def _select(path: Path, wanted: Sequence[int] | None, color: tuple[int, ...], count: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import rasterio
@@ -91,11 +91,13 @@ class TiffLayout:
 
     dtype: np.dtype[Any]
     band_names: tuple[str, ...] = ("class",)
-    nodata: int | None = None
+    nodata: float | None = None
     colors: Mapping[int, Color] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     scale: float | None = None
     """What stored values are to be multiplied with, as a note to other programs."""
+    compress: Literal["zstd", "deflate", "lzw", "none"] = "zstd"
+    """Of bands; maps are always deflated."""
 
     @property
     def block_px(self) -> int:
@@ -205,12 +207,20 @@ def _profile(grid: Grid, layout: TiffLayout) -> dict[str, Any]:
         "tiled": True,
         "blockxsize": layout.block_px,
         "blockysize": layout.block_px,
-        "compress": "deflate" if layout.colors else "zstd",
         # neighbours of a class are equal, those of a probability near
-        **({"zlevel": 6} if layout.colors else {"zstd_level": 1, "predictor": 2, "photometric": "minisblack", "interleave": "band"}),
+        **({"compress": "deflate", "zlevel": 6} if layout.colors else _BAND_LAYOUT | _COMPRESSION[layout.compress]),
         "bigtiff": "IF_SAFER",
         **place,
     }
+
+
+_BAND_LAYOUT: dict[str, Any] = {"photometric": "minisblack", "interleave": "band"}
+_COMPRESSION: dict[str, dict[str, Any]] = {
+    "zstd": {"compress": "zstd", "zstd_level": 1, "predictor": 2},
+    "deflate": {"compress": "deflate", "zlevel": 6, "predictor": 2},
+    "lzw": {"compress": "lzw", "predictor": 2},
+    "none": {},
+}
 
 
 def _checksum(block: NDArray[Any]) -> int:

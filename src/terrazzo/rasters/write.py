@@ -144,6 +144,17 @@ class BandWriter:
 
 
 @contextmanager
+def writing_bands(path: Path, grid: Grid, layout: TiffLayout) -> Iterator[Rows]:
+    """Write a GeoTIFF of any bands and type from top to bottom: yields what takes rows (bands, height, width); see MapWriter."""
+
+    def opener(temporary: Path) -> RowFile:
+        return TiffFile(temporary, grid, layout)
+
+    with _writing_rows(path, (len(layout.band_names), *grid.shape), layout.dtype, opener) as rows:
+        yield rows
+
+
+@contextmanager
 def _writing_rows(path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], opener: Callable[[Path], RowFile]) -> Iterator[Rows]:
     with writing(path) as temporary:
         file = opener(temporary)

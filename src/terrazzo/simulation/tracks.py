@@ -41,6 +41,8 @@ class TrackModel:
 class Deposits:
     """Charge freed along one track; all arrays have one entry a deposit."""
 
+    kind: str
+    """muon, electron or alpha."""
     x: NDArray[np.float64]
     """Columns in pixels; the centre of the first pixel is 0.5."""
     y: NDArray[np.float64]
@@ -48,6 +50,18 @@ class Deposits:
     charge_e: NDArray[np.float64]
     diffusion_px: NDArray[np.float64]
     """Standard deviation of the cloud in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """The electrons that one track left in a frame."""
+
+    kind: str
+    row_off: int
+    """Row of the frame that holds the first row of `electrons`."""
+    col_off: int
+    electrons: NDArray[np.int64]
+    """(height, width), all of it inside the frame; empty if the track is outside."""
 
 
 def draw_track(model: TrackModel, shape: Shape, rng: np.random.Generator) -> Deposits:
@@ -67,9 +81,10 @@ def _muon(model: TrackModel, start: tuple[float, float], rng: np.random.Generato
     angle = rng.integers(4) * math.pi / 2 + rng.uniform(oblique, math.pi / 2 - oblique)
     along = np.arange(steps, dtype=np.float64) * STEP_PX
     moyal = -np.log(np.square(rng.standard_normal(steps)) + 1e-12)
-    charge = _log_uniform(model.muon_charge_e, rng) * STEP_PX * np.clip(1 + 0.2 * moyal, 0.3, 6)
+    charge = log_uniform(model.muon_charge_e, rng) * STEP_PX * np.clip(1 + 0.2 * moyal, 0.3, 6)
     front, back = rng.permutation(model.diffusion_px).tolist()
     return Deposits(
+        kind="muon",
         x=start[0] + along * math.cos(angle),
         y=start[1] + along * math.sin(angle),
         charge_e=charge,
@@ -83,8 +98,9 @@ def _electron(model: TrackModel, start: tuple[float, float], rng: np.random.Gene
     slowness = np.linspace(0, 1, steps)
     turns = rng.normal(0, (0.15 + 0.35 * slowness) * math.sqrt(STEP_PX))
     heading = rng.uniform(0, 2 * math.pi) + np.cumsum(turns)
-    charge = _log_uniform(model.electron_charge_e, rng) * STEP_PX * (1 + slowness**2) * rng.gamma(4, 1 / 4, steps)
+    charge = log_uniform(model.electron_charge_e, rng) * STEP_PX * (1 + slowness**2) * rng.gamma(4, 1 / 4, steps)
     return Deposits(
+        kind="electron",
         x=start[0] + np.cumsum(np.cos(heading)) * STEP_PX,
         y=start[1] + np.cumsum(np.sin(heading)) * STEP_PX,
         charge_e=charge,
@@ -98,19 +114,16 @@ def _alpha(model: TrackModel, start: tuple[float, float], rng: np.random.Generat
     count = math.ceil(16 * math.pi * radius**2)
     distance, angle = radius * np.sqrt(rng.random(count)), rng.uniform(0, 2 * math.pi, count)
     return Deposits(
+        kind="alpha",
         x=start[0] + distance * np.cos(angle),
         y=start[1] + distance * np.sin(angle),
-        charge_e=_log_uniform(model.alpha_charge_e, rng) / 16 * rng.gamma(2, 1 / 2, count),
+        charge_e=log_uniform(model.alpha_charge_e, rng) / 16 * rng.gamma(2, 1 / 2, count),
         diffusion_px=np.full(count, rng.uniform(*model.diffusion_px)),
     )
 
 
-def deposit(deposits: Deposits, charge_e: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Add a track's electrons to a frame (height, width), each deposit spread by a Gaussian integrated over the pixels.
-
-    Returns the electrons that were added, as the smallest block of pixels that holds those inside the frame.
-    """
-    height, width = charge_e.shape
+def deposit(deposits: Deposits, shape: Shape, rng: np.random.Generator) -> Track:
+    """The electrons of a track in a frame of (height, width) pixels: each deposit spread by a Gaussian integrated over the pixels."""
     left, top = np.floor(deposits.x).astype(np.int64) - REACH_PX, np.floor(deposits.y).astype(np.int64) - REACH_PX
     span = 2 * REACH_PX + 1
     col_off, row_off = int(left.min()), int(top.min())
@@ -121,12 +134,17 @@ def deposit(deposits: Deposits, charge_e: NDArray[np.int64], rng: np.random.Gene
     pixel = ((top - row_off)[:, None, None] + np.arange(span)[:, None]) * block_shape[1] + (
         (left - col_off)[:, None, None] + np.arange(span)
     )
-    expected = np.bincount(pixel.ravel(), share.ravel(), block_shape[0] * block_shape[1]).reshape(block_shape)
-    rows = slice(max(0, -row_off), min(block_shape[0], height - row_off))
-    columns = slice(max(0, -col_off), min(block_shape[1], width - col_off))
-    added = rng.poisson(expected[rows, columns])
-    charge_e[rows.start + row_off : rows.stop + row_off, columns.start + col_off : columns.stop + col_off] += added
-    return added
+    expected_e = np.bincount(pixel.ravel(), share.ravel(), block_shape[0] * block_shape[1]).astype(np.float64)
+    return place(deposits.kind, expected_e.reshape(block_shape), (row_off, col_off), shape, rng)
+
+
+def place(kind: str, expected_e: NDArray[np.float64], corner: tuple[int, int], shape: Shape, rng: np.random.Generator) -> Track:
+    """Draw the electrons (Poisson) of expected charges (height, width) whose first pixel is at (row, column) `corner` of a frame."""
+    (row_off, col_off), (height, width) = corner, shape
+    rows = slice(max(0, -row_off), max(0, min(expected_e.shape[0], height - row_off)))
+    columns = slice(max(0, -col_off), max(0, min(expected_e.shape[1], width - col_off)))
+    electrons = rng.poisson(expected_e[rows, columns])
+    return Track(kind=kind, row_off=rows.start + row_off, col_off=columns.start + col_off, electrons=electrons)
 
 
 def _spread(position: NDArray[np.float64], sd: NDArray[np.float64], span: int) -> NDArray[np.float64]:
@@ -139,5 +157,6 @@ def _steps(length_px: tuple[float, float], rng: np.random.Generator) -> int:
     return math.ceil(rng.uniform(*length_px) / STEP_PX)
 
 
-def _log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+def log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """A draw between two bounds above 0, even in its logarithm."""
     return math.exp(rng.uniform(math.log(bounds[0]), math.log(bounds[1])))

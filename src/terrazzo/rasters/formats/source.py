@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.place import ControlPoints
 from terrazzo.rasters.window import Window
 
 READ_LIMIT_BYTES = 8 * 2**30
@@ -35,6 +36,8 @@ class Facts:
     tags: dict[str, str] = field(default_factory=dict)
     """Notes in the file, by names in capitals."""
     palette: dict[int, Color] | None = None
+    control: ControlPoints | None = None
+    """Where single pixels lie, in a file whose grid has no place on the ground."""
 
     @property
     def color_bands(self) -> tuple[int, ...]:
@@ -50,6 +53,8 @@ class Block:
     """(bands, height, width), native byte order; may be a view of what is kept, so it is not written to."""
     mask: NDArray[np.bool_] | None = None
     """(height, width), True where the file's mask or alpha shows the pixel; None where all are shown."""
+    holes: NDArray[np.bool_] | None = None
+    """(bands, height, width), True where a value is missing; None where none is. A source leaves it to the layers above."""
 
 
 class Source(Protocol):

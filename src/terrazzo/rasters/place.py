@@ -1,0 +1,62 @@
+"""How the pixels of a file lie on the ground, by a transform or by control points, and the part of that which a window sees."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from affine import Affine
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.transform import from_gcps
+
+from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.window import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPoints:
+    """Pixels whose place on the ground is known, in a file without transform."""
+
+    crs: CRS
+    points: tuple[GroundControlPoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the pixels of a file lie; what lies between control points is fitted by GDAL."""
+
+    shape: Shape
+    crs: CRS
+    ground: Affine | tuple[GroundControlPoint, ...]
+    """(column, row) of pixel corners to (x, y), or control points."""
+
+    @classmethod
+    def of(cls, grid: Grid, control: ControlPoints | None) -> "Place | None":
+        """The place that a file declares: its transform, else its control points, else None."""
+        if grid.crs is not None and grid.transform is not None:
+            return cls(shape=grid.shape, crs=grid.crs, ground=grid.transform)
+        return cls(shape=grid.shape, crs=control.crs, ground=control.points) if control is not None else None
+
+    @cached_property
+    def affine(self) -> Affine:
+        """(column, row) to (x, y); a fit where there are control points."""
+        return self.ground if isinstance(self.ground, Affine) else from_gcps(self.ground)
+
+    @property
+    def corners(self) -> list[tuple[float, float]]:
+        """(x, y) of the four corners, clockwise from that of pixel (0, 0)."""
+        height, width = self.shape
+        return [self.affine * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+
+    def seen_from(self, origin: tuple[float, float], step: tuple[float, float] = (1, 1)) -> dict[str, Any]:
+        """The place of an image cut from this one, as rasterio.warp takes it.
+
+        origin: (column, row) of the cut's corner. step: (columns, rows) of this image in a pixel of the cut.
+        """
+        if isinstance(self.ground, Affine):
+            return {"src_crs": self.crs, "src_transform": self.ground * Affine.translation(*origin) * Affine.scale(*step)}
+        points = [
+            GroundControlPoint(row=(point.row - origin[1]) / step[1], col=(point.col - origin[0]) / step[0], x=point.x, y=point.y, z=point.z)
+            for point in self.ground
+        ]
+        return {"src_crs": self.crs, "gcps": points}
