@@ -10,7 +10,6 @@ from shapely import Polygon, box
 
 from terrazzo.rasters.window import Shape, Window
 
-
 ALIKE_PX = 0.5
 """Grids of one shape whose corners are no further apart are one: every pixel of the one then covers the same pixel of the other most."""
 

@@ -56,7 +56,9 @@ class Place:
         if isinstance(self.ground, Affine):
             return {"src_crs": self.crs, "src_transform": self.ground * Affine.translation(*origin) * Affine.scale(*step)}
         points = [
-            GroundControlPoint(row=(point.row - origin[1]) / step[1], col=(point.col - origin[0]) / step[0], x=point.x, y=point.y, z=point.z)
+            GroundControlPoint(
+                row=(point.row - origin[1]) / step[1], col=(point.col - origin[0]) / step[0], x=point.x, y=point.y, z=point.z
+            )
             for point in self.ground
         ]
         return {"src_crs": self.crs, "gcps": points}
