@@ -89,8 +89,8 @@ def test_images_are_not_cut(folder: Path, by: str) -> None:
 def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no folder images and no folder labels.*data\.images"):
         split(tmp_path)
+    (folder / "all.csv").write_text("ImageId,EncodedPixels\n" + "".join(f"x{number}.png,1 2\n" for number in range(10)))
     with pytest.raises(UsageError, match="same labels"):
-        (folder / "all.csv").write_text("ImageId,EncodedPixels\n" + "".join(f"x{number}.png,1 2\n" for number in range(10)))
         split(folder, context=context("data.labels=all.csv"))
     with pytest.raises(SplitError):
         split(folder, context=context("split.by=given", "split.validation_scenes=['y*']"))
