@@ -40,7 +40,7 @@ def write_png(path: Path, values: NDArray[np.uint8], palette: list[int] | None =
 class TestSurvey:
     @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32"])
     def test_counts_every_value_whatever_the_blocks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
-        monkeypatch.setattr(survey_module, "BLOCK_PIXELS", 30)
+        monkeypatch.setattr(survey_module, "BLOCK_BYTES", 30)
         values = RNG.integers(0, 5, (23, 17)).astype(dtype)
         found = survey([write_tif(tmp_path / "a.tif", values)], Silent()).total
         assert found == {value: int((values == value).sum()) for value in range(5)}
@@ -63,15 +63,15 @@ class TestSurvey:
 
     def test_names_all_bad_files_at_once(self, tmp_path: Path) -> None:
         good = write_png(tmp_path / "good.png", np.zeros((4, 4), np.uint8))
-        color = write_png(tmp_path / "color.png", np.zeros((4, 4, 3), np.uint8))
+        stack = write_tif(tmp_path / "stack.tif", RNG.integers(0, 9, (5, 4, 4)).astype(np.uint8))
         broken = tmp_path / "broken.png"
         broken.write_bytes(good.read_bytes()[:40])
         with pytest.raises(DataError) as caught:
-            survey([good, color, tmp_path / "gone.png", broken], Silent())
-        for part in ("3 of 4 masks", "color.png", "gone.png", "broken.png", "3 bands"):
+            survey([good, stack, tmp_path / "gone.png", broken], Silent())
+        for part in ("3 of 4 masks", "stack.tif", "gone.png", "broken.png", "5 bands"):
             assert part in str(caught.value)
-        with pytest.raises(LabelError, match="one band"):
-            survey([color], Silent())
+        with pytest.raises(LabelError, match=r"stack\.tif has 5 bands of type uint8.*one-hot"):
+            survey([stack], Silent())
         with pytest.raises(RasterError, match=r"gone\.png"):
             survey([tmp_path / "gone.png"], Silent())
 
@@ -104,7 +104,8 @@ class TestMaskLabels:
         with pytest.raises(LabelError, match=r"odd\.png.*7 \(1 pixel\)"):
             MaskLabels(path, TWO).read(whole((1, 3)))
 
-    def test_several_bands_are_refused(self, tmp_path: Path) -> None:
-        path = write_tif(tmp_path / "a.tif", np.zeros((2, 4, 4), np.uint8))
-        with pytest.raises(LabelError, match="2 bands"):
-            MaskLabels(path, TWO)
+    def test_bands_that_differ_are_refused(self, tmp_path: Path) -> None:
+        values = np.zeros((2, 4, 4), np.uint8)
+        values[0, 2, 2] = 1
+        with pytest.raises(LabelError, match=r"a\.tif, rows 0 to 4: its 2 bands differ"):
+            MaskLabels(write_tif(tmp_path / "a.tif", values), TWO).read(whole((4, 4)))

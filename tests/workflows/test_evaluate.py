@@ -231,8 +231,8 @@ class TestRefused:
 
     def test_a_picture_is_no_map(self, tmp_path: Path, pairs: Any) -> None:
         (tmp_path / "maps" / "b_predseg.tif").unlink()
-        Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(tmp_path / "maps" / "b_predseg.png")
-        with pytest.raises(LabelError, match=r"b_predseg\.png: a mask needs one band of class values, this has 3 bands"):
+        Image.fromarray(np.array([[[200, 90, 3]]], np.uint8)).save(tmp_path / "maps" / "b_predseg.png")
+        with pytest.raises(LabelError, match=r"b_predseg\.png, rows 0 to 1: its 3 bands differ"):
             evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
 
     def test_a_broken_map(self, tmp_path: Path, pairs: Any) -> None:

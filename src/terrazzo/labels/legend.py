@@ -4,21 +4,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError
 from terrazzo.labels.colors import Color, hex_color, parse_color
-from terrazzo.labels.sentences import counted, listed, number
+from terrazzo.labels.raw import Encoding, distinct, nearest_color, shown
+from terrazzo.labels.sentences import counted, listed
 
 IGNORE = 255
 """Index of pixels that are left out, and their value in maps."""
 LARGEST_VALUE = 254
-
-Encoding = Literal["values", "colors", "onehot", "instances"]
-"""What mask files hold: class values, colours, a band a class, or object numbers."""
+NOWHERE = -1
+"""A remap to this takes a raw value out of the legend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +38,18 @@ class Legend:
 
     classes: tuple[LegendClass, ...]
     remap: Mapping[int, int] = field(default_factory=dict)
-    """Raw mask value to class value, all at once; 255 leaves the pixel out."""
+    """Raw mask value to class value, all at once; 255 leaves the pixel out. Colours and bands have a class only by this."""
     threshold: float | None = None
-    """Two classes of grey masks: raw values above it are the second class, the others the first."""
+    """Two classes of grey masks: raw values above it are the second class, the others the first; a remap maps these as 1 and 0."""
     ignore: int | None = IGNORE
     """Raw mask value that is left out; None: there is no such value."""
     aliases: Mapping[str, int] = field(default_factory=dict)
     """More names that labels may use for a class: name to class value, 255 if it is left out."""
     snap: bool = False
-    """Raw values that the legend does not know go to the nearest that it knows."""
+    """Raw values go to the nearest that the legend knows. A class value that a remap leads to counts as a raw value only if it is
+    mapped itself."""
     encoding: Encoding = "values"
-    """What mask files hold."""
+    """What mask files hold. Instances: every number above 0 counts as 1."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,6 +68,11 @@ class Legend:
         """The class index of what no polygon, run or rule covers: that of the value 0, which may be left out (255); else the first."""
         index = self.index(0)
         return 0 if index is None else index
+
+    @property
+    def reached(self) -> frozenset[int]:
+        """The class indices that some raw mask value leads to."""
+        return frozenset(self._known.values()) - {IGNORE}
 
     def index_of(self, key: str | float) -> int | None:
         """The class index that an attribute of labels means, 255 if it is left out, None if it is outside the legend.
@@ -90,11 +96,42 @@ class Legend:
         if np.isnan(raw) or (self.ignore is not None and raw == self.ignore):
             return IGNORE
         if self.threshold is not None:
-            return int(raw > self.threshold)
-        value = self.remap.get(int(raw), raw) if float(raw).is_integer() else raw
-        if value == IGNORE and value != raw:
-            return IGNORE
-        return self._positions.get(value)
+            raw = int(raw > self.threshold)
+        elif self.encoding == "instances" and raw > 0 and float(raw).is_integer():
+            raw = 1
+        elif self.snap:
+            raw = self._nearest(raw)
+        return self._known.get(raw)
+
+    def knows(self, raw: float) -> bool:
+        """Whether a raw mask value is of a class by itself, not as the nearest of others or by a threshold."""
+        return self.threshold is None and self._known.get(raw, IGNORE) != IGNORE
+
+    def indices(self, raws: NDArray[Any]) -> list[int | None]:
+        """The class index of each of many raw values, as `index` gives it."""
+        if self.snap and self.encoding == "colors" and self._known:
+            raws = nearest_color(raws, sorted(int(raw) for raw in self._known))
+        return [self.index(raw) for raw in raws.tolist()]
+
+    def against_rest(self, name: str) -> "Legend":
+        """One class as 1 and all others together as 0, from the same labels; what is left out stays so, and all names still count.
+
+        Raises LabelError if no class has the name.
+        """
+        if name not in self.names:
+            raise LabelError(f"The legend has no class {name!r}; classes are {listed(self.names, 12)}.")
+        target = self.names.index(name)
+        rest = self.classes[0 if target else -1].color
+        codes = {int(raw): IGNORE if index == IGNORE else int(index == target) for raw, index in self._known.items()}
+        return replace(
+            self,
+            classes=(
+                LegendClass(value=0, name=f"not {name}", color=rest),
+                LegendClass(value=1, name=name, color=self.classes[target].color),
+            ),
+            remap={0: NOWHERE, 1: NOWHERE} | codes,
+            aliases={key: IGNORE if index == IGNORE else int(index == target) for key, index in self._named.items()},
+        )
 
     def encode(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
         """Class indices of raw mask values, in the legend's order, 255 where left out.
@@ -108,7 +145,7 @@ class Legend:
             return self._encode_bytes(raw, valid)
         if self.threshold is not None:
             return self._encode_grey(raw, valid)
-        if raw.dtype.kind in "iu" and raw.size and raw.min() >= 0 and raw.max() <= np.iinfo(np.uint8).max:
+        if raw.dtype.kind in "iu" and self.encoding != "colors" and raw.size and raw.min() >= 0 and raw.max() <= np.iinfo(np.uint8).max:
             return self._encode_bytes(raw.astype(np.uint8), valid)
         return self._encode_any(raw, valid)
 
@@ -175,6 +212,29 @@ class Legend:
         return {entry.value: position for position, entry in enumerate(self.classes)}
 
     @cached_property
+    def _known(self) -> dict[float, int]:
+        """Class index, or 255, of every raw value that has one by itself; a threshold's are 0 and 1."""
+        known: dict[float, int] = {} if self.encoding in ("colors", "onehot") else dict(self._positions)
+        if self.threshold is not None:
+            known = {0: 0, 1: 1}
+        if self.snap:
+            known = {raw: index for raw, index in known.items() if raw not in self.remap.values()}
+        for raw, value in self.remap.items():
+            known.pop(raw, None)
+            if value == IGNORE or value in self._positions:
+                known[raw] = IGNORE if value == IGNORE else self._positions[value]
+        return known if self.ignore is None or self._folds else known | {self.ignore: IGNORE}
+
+    @property
+    def _folds(self) -> bool:
+        """Whether many raw values count as 0 and 1."""
+        return self.threshold is not None or self.encoding == "instances"
+
+    def _nearest(self, raw: float) -> float:
+        """The raw value that the legend knows and that is nearest, the lower one of two; itself if there is none."""
+        return min(self._known, key=lambda known: (abs(known - raw), known), default=raw)
+
+    @cached_property
     def _byte_table(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Index of every byte value, and whether the legend knows it."""
         found = [self.index(raw) for raw in range(256)]
@@ -199,7 +259,8 @@ class Legend:
 
     def _encode_grey(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
         """A threshold needs no table, and any number of grey values is fine."""
-        indices = (raw > self.threshold).astype(np.uint8)
+        below, above = (np.uint8(self._known[code]) for code in (0, 1))
+        indices = np.where(raw > self.threshold, above, below)
         out = np.isnan(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, np.bool_)
         if self.ignore is not None:
             out |= raw == self.ignore
@@ -209,19 +270,22 @@ class Legend:
         return indices
 
     def _encode_any(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
-        use = np.ones(raw.shape, np.bool_) if valid is None else valid
-        values, inverse, counts = np.unique(raw[use], return_inverse=True, return_counts=True)
-        found = [self.index(value) for value in values.tolist()]
-        outside = {float(value): int(count) for value, count, index in zip(values, counts, found, strict=True) if index is None}
+        values, places, counts = distinct(raw if valid is None else raw[valid])
+        found = self.indices(values)
+        outside = {value: int(count) for value, count, index in zip(values.tolist(), counts, found, strict=True) if index is None}
         if outside:
             self._refuse(outside)
+        table = np.array(found, np.uint8)
+        if valid is None:
+            return table[places].reshape(raw.shape)
         indices = np.full(raw.shape, IGNORE, np.uint8)
-        indices[use] = np.array(found, np.uint8)[inverse.reshape(-1)]
+        indices[valid] = table[places]
         return indices
 
     def _refuse(self, outside: Mapping[float, int]) -> None:
-        shown = listed(f"{number(value)} ({counted(count, 'pixel')})" for value, count in sorted(outside.items()))
-        raise LabelError(f"Mask values outside the legend: {shown}; the legend has {listed(map(str, self.values), 12)}.")
+        values = listed(f"{shown(value, self.encoding)} ({counted(count, 'pixel')})" for value, count in sorted(outside.items()))
+        known = listed((shown(raw, self.encoding) for raw, index in sorted(self._known.items()) if index != IGNORE), 12)
+        raise LabelError(f"Mask values outside the legend: {values}; the legend has {known}.")
 
 
 def _encoding(text: str) -> Encoding:

@@ -1,17 +1,18 @@
 """Labels from mask files."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError
+from terrazzo.labels.coding import open_mask, raw_nodata, raw_values
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.resolve import nodata_is_class, resolve_legend
-from terrazzo.labels.survey import FileValues, ValueCounts, check_single_band, survey
+from terrazzo.labels.survey import FileValues, ValueCounts, survey
+from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions
-from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Shape, Window
 
 __all__ = ["FileValues", "MaskLabels", "ValueCounts", "resolve_legend", "survey"]
@@ -20,15 +21,15 @@ __all__ = ["FileValues", "MaskLabels", "ValueCounts", "resolve_legend", "survey"
 class MaskLabels:
     """The class mask of one image, read window by window, from several threads if need be.
 
-    Raises LabelError if the file has several bands, RasterError if it cannot be opened.
+    reading: how the file is opened. onto: the grid that the mask is brought to by the nearest pixel; None: its own.
+    Raises RasterError if the file cannot be opened.
     """
 
-    def __init__(self, path: Path, legend: Legend) -> None:
+    def __init__(self, path: Path, legend: Legend, reading: DataOptions = DataOptions(), onto: Grid | None = None) -> None:
         self.path = path
         self.legend = legend
-        self._raster = open_raster(path, DataOptions())
-        check_single_band(self._raster)
-        nodata = self._raster.nodata[0]
+        self._raster = open_mask(path, reading, onto, alpha=legend.encoding == "onehot")
+        nodata = raw_nodata(self._raster, legend.encoding)
         self._class_nodata = nodata if nodata_is_class(legend, nodata) else None
 
     @property
@@ -36,19 +37,37 @@ class MaskLabels:
         """(height, width) in pixels."""
         return self._raster.shape
 
+    @property
+    def has_instances(self) -> bool:
+        """Whether the mask holds object numbers."""
+        return self.legend.encoding == "instances"
+
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Class indices (height, width) of a window, 255 where left out, without data, or outside the mask.
 
-        Raises LabelError naming file, values and counts outside the legend.
+        Raises LabelError naming file, values and counts outside the legend, RasterError if the file is broken there.
         """
-        pixels = self._raster.read(window)
-        values, valid = pixels.values[0], pixels.valid
-        if valid.all():
-            return self._encode(values, None, window)
-        if self._class_nodata is not None:
-            inside = _inside(window, self.shape)
-            valid = valid | (inside & (values == self._class_nodata))
-        return self._encode(values, valid, window)
+        raw, valid = self._raw(window)
+        try:
+            return self.legend.encode(raw, None if valid.all() else valid)
+        except LabelError as error:
+            raise self._named(error, window) from error
+
+    def instances(self, window: Window) -> NDArray[np.uint32]:
+        """Object numbers (height, width) of a window, those of the file; 0 where there is no object, nor data.
+
+        Raises LabelError if the mask holds no object numbers, or too large ones.
+        """
+        if not self.has_instances:
+            raise LabelError(f"{self.path} holds classes, no object numbers. If it does, set [legend] encoding = 'instances'.")
+        raw, valid = self._raw(window)
+        objects = valid & (raw > 0)
+        if self.legend.ignore is not None:
+            objects &= raw != self.legend.ignore
+        largest = raw.max(initial=0, where=objects)
+        if largest > np.iinfo(np.uint32).max:
+            raise LabelError(f"{self.path} has the object number {largest}; the largest that can be is {np.iinfo(np.uint32).max}.")
+        return np.where(objects, raw, 0).astype(np.uint32)
 
     def close(self) -> None:
         self._raster.close()
@@ -59,11 +78,19 @@ class MaskLabels:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _encode(self, values: NDArray[np.generic], valid: NDArray[np.bool_] | None, window: Window) -> NDArray[np.uint8]:
+    def _raw(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Raw values (height, width) of a window, and which of them are used."""
+        pixels = self._raster.read(window)
         try:
-            return self.legend.encode(values, valid)
+            raw = raw_values(pixels, self.legend.encoding, self._raster.palette)
         except LabelError as error:
-            raise LabelError(f"{self.path}, rows {window.row_off} to {window.row_end}: {error}") from error
+            raise self._named(error, window) from error
+        if self._class_nodata is None or pixels.valid.all():
+            return raw, pixels.valid
+        return raw, pixels.valid | (_inside(window, self.shape) & (raw == self._class_nodata))
+
+    def _named(self, error: LabelError, window: Window) -> LabelError:
+        return LabelError(f"{self.path}, rows {window.row_off} to {window.row_end}: {error}")
 
 
 def _inside(window: Window, shape: Shape) -> NDArray[np.bool_]:

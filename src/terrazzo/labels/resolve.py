@@ -4,18 +4,27 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError, RecipeError
-from terrazzo.labels.colors import default_colors, parse_color
+from terrazzo.labels.advice import MOST_CLASSES, colors_wanted, smeared_values, unknown_colors
+from terrazzo.labels.classes import (
+    against_target,
+    check_targets,
+    checked_remap,
+    full_remap,
+    given_colors,
+    named_classes,
+    without_unreached,
+)
+from terrazzo.labels.colors import parse_color
+from terrazzo.labels.forms import FileValues, ValueCounts
+from terrazzo.labels.keys import resolve_keys
 from terrazzo.labels.legend import IGNORE, LARGEST_VALUE, Legend, LegendClass
 from terrazzo.labels.options import LegendOptions
+from terrazzo.labels.raw import NO_BAND, Encoding, raw_of_color, shown
 from terrazzo.labels.sentences import counted, listed, number
-from terrazzo.labels.survey import FileValues, ValueCounts
 
-HISTOGRAM_BINS = 8
-MOST_CLASSES = 32
-"""More different values than this are taken for grey masks, unless a legend names them."""
+__all__ = ["nodata_is_class", "resolve_keys", "resolve_legend"]
 
 log = logging.getLogger(__name__)
 
@@ -25,65 +34,116 @@ def resolve_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
 
     The classes are those of the options, else the values of the masks. A set of masks with the values 0 and 255 only, for two
     classes, has 255 as class 1; else 255 is left out, unless the options say otherwise. What the masks declare as nodata is left
-    out, unless the options name it as a class, or there are no two classes without it.
+    out, unless the options name it as a class, or there are no two classes without it. Of colours and of bands, each is one class;
+    remap and ignore then take the classes' values.
 
     Raises RecipeError if the options contradict each other. LabelError if masks hold values outside the legend, grey values
-    (compression, anti-aliasing), or nothing but background.
+    (compression, anti-aliasing), colours without a legend, or nothing but background.
     """
-    if options.threshold is not None:
-        legend = _threshold_legend(options)
-    else:
-        counts: Mapping[float, int] = surveys.total
-        if options.classes is None and options.values is None:
-            counts = _with_nodata(counts, surveys.nodata)
-        remap, ignore = _remap(options, counts)
-        values = _class_values(options, remap, ignore, counts, surveys)
-        legend = Legend(classes=_classes(options, values), remap=remap, ignore=ignore)
-        _check_remap(legend)
-        _check_outside(legend, surveys)
+    legend = against_target(options, _legend(options, surveys))
+    _check_outside(legend, surveys)
     _check_presence(legend, surveys)
     _tell_nodata(legend, surveys.nodata)
     return legend
 
 
 def nodata_is_class(legend: Legend, nodata: float | None) -> bool:
-    """Whether the value that a mask declares as nodata is a class of the legend, and so is used in spite of it."""
-    return nodata is not None and legend.threshold is None and legend.index(nodata) not in (None, IGNORE)
+    """Whether the raw value that a mask declares as nodata is a class of the legend, and so is used in spite of it."""
+    return nodata is not None and legend.knows(nodata)
+
+
+def _legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
+    _check_encoding(options, surveys.encoding)
+    if surveys.encoding == "colors":
+        return _color_legend(options, surveys)
+    if surveys.encoding == "onehot":
+        return _band_legend(options, surveys)
+    if surveys.encoding == "instances":
+        return _object_legend(options)
+    return _threshold_legend(options) if options.threshold is not None else _value_legend(options, surveys)
+
+
+def _check_encoding(options: LegendOptions, encoding: Encoding) -> None:
+    """Refuse options that mean nothing for what the masks hold."""
+    hold = {"colors": "colours", "onehot": "a band a class", "instances": "object numbers"}.get(encoding)
+    if options.threshold is not None and (hold or options.snap):
+        against = f"these hold {hold}" if hold else "with snap all values are known"
+        raise RecipeError(f"[legend] threshold is for masks of grey values; {against}. Remove one of them.")
+    if options.snap and encoding in ("onehot", "instances"):
+        raise RecipeError(f"[legend] snap is for values and colours; these masks hold {hold}. Remove it.")
+    if encoding == "instances" and options.remap:
+        raise RecipeError(
+            "[legend] remap is for class values; these masks hold object numbers. Leave one out with ignore, or remove remap."
+        )
+
+
+def _value_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
+    counts: Mapping[float, int] = surveys.total
+    if options.classes is None and options.values is None:
+        if options.snap and not options.remap:
+            raise smeared_values(counts, lossy=any(file.lossy for file in surveys.files))
+        counts = _with_nodata(counts, surveys.nodata)
+    remap, ignore = full_remap(options, counts)
+    values = _class_values(options, remap, ignore, counts, surveys)
+    legend = Legend(classes=named_classes(options, values), remap=remap, ignore=ignore, snap=options.snap)
+    check_targets(remap, values)
+    return without_unreached(legend, values)
 
 
 def _threshold_legend(options: LegendOptions) -> Legend:
     if options.remap:
         raise RecipeError("[legend] has both threshold and remap; a threshold leaves only two classes. Remove one of them.")
+    return Legend(classes=_two_classes(options, "threshold makes"), threshold=options.threshold, ignore=options.ignore)
+
+
+def _object_legend(options: LegendOptions) -> Legend:
+    named = options if options.classes else options.model_copy(update={"classes": ["background", "object"]})
+    classes = _two_classes(named, "encoding = 'instances' makes")
+    remap = {code: entry.value for code, entry in enumerate(classes)}
+    return Legend(classes=classes, remap=remap, ignore=options.ignore, encoding="instances")
+
+
+def _two_classes(options: LegendOptions, what: str) -> tuple[LegendClass, ...]:
     values = options.values or [0, 1]
     if len(values) != 2 or len(options.classes or values) != 2:
         given = counted(len(options.classes or values), "class", "classes")
-        raise RecipeError(f"[legend] threshold makes two classes, but there are {given} given. Name two, or none.")
-    return Legend(classes=_classes(options, values), threshold=options.threshold, ignore=options.ignore)
+        raise RecipeError(f"[legend] {what} two classes, but there are {given} given. Name two, or none.")
+    return named_classes(options, values)
 
 
-def _classes(options: LegendOptions, values: Sequence[int]) -> tuple[LegendClass, ...]:
-    """The classes of the options; names and colours fall back to the values and to the default palette."""
-    names = options.classes or [str(value) for value in values]
-    for what, given in (("values", len(values)), ("colors", len(options.colors or names))):
-        if given != len(names):
-            raise RecipeError(f"[legend] has {counted(len(names), 'class', 'classes')} and {given} {what}. Give one for each class.")
-    for what, entries in (("value", [str(value) for value in values]), ("class", list(names))):
-        twice = [entry for entry in dict.fromkeys(entries) if entries.count(entry) > 1]
-        if twice:
-            raise RecipeError(f"[legend] has the {what} {twice[0]!r} more than once. Every class needs its own name and value.")
-    wrong_values = [str(value) for value in values if not 0 <= value <= LARGEST_VALUE]
-    if wrong_values:
-        raise RecipeError(
-            f"[legend] has the class value {listed(wrong_values)}; class values are 0 to {LARGEST_VALUE}. "
-            "Map others with remap, such as {255 = 1}."
+def _color_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
+    colors = given_colors(options)
+    if colors is None:
+        raise colors_wanted(surveys.total, options)
+    classes = named_classes(options, options.values or range(len(colors)))
+    twice = [color for color in options.colors or () if colors.count(parse_color(color)) > 1]
+    if twice:
+        raise RecipeError(f"[legend] has the colour {twice[0]!r} more than once; masks of colours need one for each class.")
+    return _coded_legend(options, classes, [raw_of_color(color) for color in colors], "colors")
+
+
+def _band_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
+    bands = surveys.files[0].bands
+    if len(options.classes or options.values or range(bands)) != bands:
+        given = counted(len(options.classes or options.values or ()), "class", "classes")
+        raise LabelError(
+            f"The masks have {bands} bands, one for each class, the legend has {given}. "
+            "Name a class for each band; those that are not wanted can go to others by remap, such as {2 = 0}."
         )
-    if any(not name.strip() for name in names):
-        raise RecipeError("[legend] has a class without a name. Give every class a name.")
-    try:
-        colors = default_colors(len(names)) if options.colors is None else [parse_color(text) for text in options.colors]
-    except ValueError as error:
-        raise RecipeError(f"[legend] colors: {error}.") from error
-    return tuple(LegendClass(value=value, name=name, color=color) for value, name, color in zip(values, names, colors, strict=True))
+    return _coded_legend(options, named_classes(options, options.values or range(bands)), range(bands), "onehot")
+
+
+def _coded_legend(options: LegendOptions, classes: tuple[LegendClass, ...], raws: Sequence[int], encoding: Encoding) -> Legend:
+    """The legend of masks whose raw values are no class values: each class has one, and remap and ignore take class values."""
+    values = [entry.value for entry in classes]
+    remap = checked_remap(options)
+    check_targets(remap, values)
+    if options.ignore is not None:
+        remap[options.ignore] = IGNORE
+    codes = {raw: remap.get(value, value) for raw, value in zip(raws, values, strict=True)}
+    if encoding == "onehot" and NO_BAND in remap:
+        codes[NO_BAND] = remap[NO_BAND]
+    return without_unreached(Legend(classes=classes, remap=codes, ignore=None, snap=options.snap, encoding=encoding), raws)
 
 
 def _with_nodata(counts: Mapping[float, int], nodata: Mapping[float, int]) -> Mapping[float, int]:
@@ -91,28 +151,6 @@ def _with_nodata(counts: Mapping[float, int], nodata: Mapping[float, int]) -> Ma
     if len(set(counts) - {IGNORE}) >= 2:
         return counts
     return {**counts, **nodata}
-
-
-def _remap(options: LegendOptions, counts: Mapping[float, int]) -> tuple[dict[int, int], int | None]:
-    """The remap and the ignore value; 255 becomes class 1 where masks are 0 and 255 and two classes are wanted."""
-    if options.ignore is not None and options.ignore in options.remap:
-        raise RecipeError(f"[legend] both ignores and remaps the mask value {options.ignore}. Remove it from one of them.")
-    left_out = {IGNORE, options.ignore} - {None}
-    remap = {raw: IGNORE if value in left_out else value for raw, value in options.remap.items()}
-    if options.ignore is not None:
-        return remap, options.ignore
-    if IGNORE in remap:
-        return remap, None
-    held = {remap.get(int(raw), raw) for raw in counts}
-    two = (
-        set(options.values or range(len(options.classes))) == {0, 1}
-        if options.classes
-        else (options.values is None and held <= {0, IGNORE})
-    )
-    if two and IGNORE in counts and 1 not in held:
-        log.info("Masks hold 0 and 255: 255 is taken as class 1. Set [legend] ignore = 255 to leave these pixels out instead.")
-        return {**remap, IGNORE: 1}, None
-    return remap, IGNORE
 
 
 def _class_values(
@@ -123,30 +161,23 @@ def _class_values(
         return options.values
     if options.classes is not None:
         return list(range(len(options.classes)))
+    if options.snap:
+        return sorted(({*remap.values()} - {IGNORE}) | ({0} - {*remap}))
     held = {remap.get(int(raw), raw) if float(raw).is_integer() else raw for raw in counts if raw != ignore and np.isfinite(raw)}
     held -= {IGNORE} if IGNORE in remap.values() else set()
     fractions = any(not float(value).is_integer() for value in held)
     lossy = any(file.lossy for file in surveys.files)
     # 255 counts here: next to values such as 254 it is no ignore value, but white that was compressed
     if fractions or len(held) > MOST_CLASSES or (lossy and len(set(counts) - {options.ignore}) > 2):
-        raise _smeared(counts, lossy=lossy)
+        raise smeared_values(counts, lossy=lossy)
     outside = sorted(value for value in held if not 0 <= value <= LARGEST_VALUE)
     if outside:
-        shown = listed(f"{number(value)} ({counted(counts.get(value, 0), 'pixel')})" for value in outside)
+        shown_values = listed(f"{number(value)} ({counted(counts.get(value, 0), 'pixel')})" for value in outside)
         raise LabelError(
-            f"Masks hold {shown}; class values are 0 to {LARGEST_VALUE}. "
+            f"Masks hold {shown_values}; class values are 0 to {LARGEST_VALUE}. "
             f"Leave one out with [legend] ignore = {number(outside[0])}, or map them with remap, such as {{{number(outside[0])} = 1}}."
         )
     return sorted(int(value) for value in held)
-
-
-def _check_remap(legend: Legend) -> None:
-    unknown = sorted({value for value in legend.remap.values() if value != IGNORE} - set(legend.values))
-    if unknown:
-        values = listed(map(str, legend.values), 12)
-        raise RecipeError(
-            f"[legend] remap leads to {listed(map(str, unknown))}; allowed are the class values ({values}) and 255 (left out)."
-        )
 
 
 def _check_outside(legend: Legend, surveys: ValueCounts) -> None:
@@ -154,60 +185,47 @@ def _check_outside(legend: Legend, surveys: ValueCounts) -> None:
     outside: dict[float, int] = {}
     files: list[FileValues] = []
     for file in surveys.files:
-        unknown = {raw: count for raw, count in file.counts.items() if legend.index(raw) is None}
+        indices = legend.indices(np.array(list(file.counts)))
+        unknown = {raw: count for (raw, count), index in zip(file.counts.items(), indices, strict=True) if index is None}
         files += [file] if unknown else []
         for raw, count in unknown.items():
             outside[raw] = outside.get(raw, 0) + count
-    if not outside:
-        return
+    if outside:
+        raise _outside(legend, outside, files, surveys)
+
+
+def _outside(legend: Legend, outside: Mapping[float, int], files: Sequence[FileValues], surveys: ValueCounts) -> LabelError:
+    lossy, paths = any(file.lossy for file in files), [file.path for file in files]
+    if legend.encoding == "colors":
+        return unknown_colors(outside, paths, lossy=lossy)
     fractions = any(not float(raw).is_integer() for raw in outside)
-    if fractions or len(outside) > MOST_CLASSES or any(file.lossy for file in files):
-        raise _smeared(surveys.total, lossy=any(file.lossy for file in files))
-    shown = listed(f"{number(raw)} ({counted(count, 'pixel')})" for raw, count in sorted(outside.items()))
+    if legend.encoding == "values" and (fractions or len(outside) > MOST_CLASSES or lossy):
+        return smeared_values(surveys.total, lossy=lossy)
+    values = listed(f"{shown(raw, legend.encoding)} ({counted(count, 'pixel')})" for raw, count in sorted(outside.items()))
     first = number(min(outside))
-    advice = f"add classes, or set [legend] remap, such as {{{first} = {legend.values[-1]}}}, or ignore = {first}"
-    raise LabelError(
-        f"Mask values outside the legend: {shown}, in {listed([str(file.path) for file in files], 3)}. "
+    advice = {
+        "values": f"add classes, or set [legend] remap, such as {{{first} = {legend.values[-1]}}}, or ignore = {first}",
+        "onehot": f"give pixels without a band a class by [legend] remap = {{-1 = {legend.values[0]}}}, or leave them out by ignore = -1",
+        "instances": f"objects have whole numbers above 0; leave others out with [legend] ignore = {first}",
+    }[legend.encoding]
+    return LabelError(
+        f"Mask values outside the legend: {values}, in {listed([str(path) for path in paths], 3)}. "
         f"The legend has {listed(map(str, legend.values), 12)}; {advice}."
     )
-
-
-def _smeared(counts: Mapping[float, int], *, lossy: bool) -> LabelError:
-    """The error for grey masks: a histogram of their values, and the threshold that would make two classes of them."""
-    values, pixels = np.array(list(counts), np.float64), np.array(list(counts.values()), np.float64)
-    values, pixels = values[np.isfinite(values)], pixels[np.isfinite(values)]
-    low, high = float(values.min()), float(values.max())
-    # half of 8 bits where the values are such, for the brightest is often not quite white
-    middle = 127.0 if low >= 0 and 128 <= high <= 255 else (low + high) / 2
-    why = "smeared by JPEG compression" if lossy else "grey, not class values: resampled, anti-aliased or compressed"
-    return LabelError(
-        f"The masks look {why}: {len(counts)} different values ({_histogram(values, pixels)}).\n"
-        f"For two classes set [legend] threshold = {number(float(np.floor(middle)) if high - low > 4 else round(middle, 3))} "
-        "(values above it are class 1); for more classes give masks of class values."
-    )
-
-
-def _histogram(values: NDArray[np.float64], pixels: NDArray[np.float64]) -> str:
-    """The share of each value, or of eight ranges where there are more values."""
-    if len(values) <= HISTOGRAM_BINS:
-        return ", ".join(f"{number(value)}: {share:.1%}" for value, share in zip(values, pixels / pixels.sum(), strict=True))
-    edges = np.linspace(values.min(), values.max(), HISTOGRAM_BINS + 1)
-    shares = np.histogram(values, edges, weights=pixels)[0] / pixels.sum()
-    return ", ".join(f"{edges[step]:.4g} to {edges[step + 1]:.4g}: {share:.1%}" for step, share in enumerate(shares))
 
 
 def _check_presence(legend: Legend, surveys: ValueCounts) -> None:
     """Refuse masks that hold nothing, or nothing but the first class."""
     present: dict[int, int] = {}
     held = surveys.total
-    for raw, count in [*held.items(), *((raw, count) for raw, count in surveys.nodata.items() if nodata_is_class(legend, raw))]:
-        index = legend.index(raw)
+    used = {**held, **{raw: held.get(raw, 0) + count for raw, count in surveys.nodata.items() if nodata_is_class(legend, raw)}}
+    for count, index in zip(used.values(), legend.indices(np.array(list(used))), strict=True):
         if index is not None and index != IGNORE:
             present[index] = present.get(index, 0) + count
     masks = counted(len(surveys.files), "mask")
     if not present:
-        shown = listed(map(number, held), 6) or "none"
-        raise LabelError(f"All pixels of the {masks} are left out (values: {shown}). Check [legend] ignore and the masks' nodata.")
+        values = listed((shown(raw, legend.encoding) for raw in held), 6) or "none"
+        raise LabelError(f"All pixels of the {masks} are left out (values: {values}). Check [legend] ignore and the masks' nodata.")
     if len(legend.classes) < 2 or set(present) == {0}:
         only = legend.classes[min(present)]
         threshold = f" above {number(legend.threshold)}" if legend.threshold is not None else ""
@@ -224,7 +242,8 @@ def _tell_nodata(legend: Legend, nodata: Mapping[float, int]) -> None:
     for value, pixels in nodata.items():
         if nodata_is_class(legend, value):
             log.info(
-                "Masks declare %s as nodata, but it is a class of the legend and is used. To leave it out: [legend] ignore.", number(value)
+                "Masks declare %s as nodata, but it is a class of the legend and is used. To leave it out: [legend] ignore.",
+                shown(value, legend.encoding),
             )
         else:
-            log.info("Masks declare %s as nodata: %s left out.", number(value), counted(pixels, "pixel"))
+            log.info("Masks declare %s as nodata: %s left out.", shown(value, legend.encoding), counted(pixels, "pixel"))

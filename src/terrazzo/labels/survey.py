@@ -1,123 +1,103 @@
-"""A survey of mask files: which values they hold, and how often."""
+"""A survey of mask files: what they hold, and how often."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError
+from terrazzo.labels.coding import open_mask, raw_nodata
 from terrazzo.labels.failures import Failures
+from terrazzo.labels.forms import FileForms, FileValues, Form, ValueCounts, agree, possible
+from terrazzo.labels.options import LegendOptions
+from terrazzo.labels.raw import Encoding
+from terrazzo.labels.sentences import counted
 from terrazzo.progress import Progress
 from terrazzo.rasters.options import DataOptions
-from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Shape, Window
 
-BLOCK_PIXELS = 2**23
-"""Masks are read in blocks of whole rows of about this many pixels."""
-MOST_VALUES = 2**16
-"""Beyond this many different values a file holds measurements, not classes: it is surveyed no further."""
+__all__ = ["FileValues", "ValueCounts", "row_blocks", "survey"]
+
+BLOCK_BYTES = 2**22
+"""Masks are read in blocks of whole rows of about this size."""
+MOST_THREADS = 8
+NO_OPTIONS = LegendOptions()
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileValues:
-    """What one mask file holds."""
+def survey(
+    files: Sequence[Path], progress: Progress, options: LegendOptions = NO_OPTIONS, reading: DataOptions = DataOptions()
+) -> ValueCounts:
+    """Count the values of mask files, once through each on several threads, in constant memory whatever their size.
 
-    path: Path
-    counts: Mapping[float, int]
-    """Raw value to pixels, without pixels that the file declares as nodata."""
-    lossy: bool
-    """Whether the format may have changed the values (JPEG)."""
-    nodata: float | None = None
-    """The value that the file declares as nodata."""
-    nodata_pixels: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValueCounts:
-    """What the masks of a set hold, file by file."""
-
-    files: tuple[FileValues, ...]
-
-    @property
-    def total(self) -> dict[float, int]:
-        """Raw value to pixels over all files, by value; without nodata."""
-        total: Counter[float] = Counter()
-        for file in self.files:
-            total.update(file.counts)
-        return dict(sorted(total.items()))
-
-    @property
-    def nodata(self) -> dict[float, int]:
-        """Values that files declare as nodata and hold, to pixels."""
-        total: Counter[float] = Counter()
-        for file in self.files:
-            if file.nodata is not None and file.nodata_pixels:
-                total[file.nodata] += file.nodata_pixels
-        return dict(sorted(total.items()))
-
-
-def survey(files: Sequence[Path], progress: Progress) -> ValueCounts:
-    """Count the values of mask files, in constant memory whatever their size.
-
+    options: say what the masks hold, if they do not show it themselves. reading: how the files are opened.
     Raises LabelError or RasterError naming all files that cannot be read as masks.
     """
     failures = Failures()
     found = []
-    with progress.task("read masks", len(files), "masks") as advance:
-        for path in files:
-            with failures.collect():
-                found.append(survey_file(path))
-            advance(1)
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="survey")
+    try:
+        pending = [pool.submit(_survey_file, path, options, reading) for path in files]
+        with progress.task("read masks", len(files), "masks") as advance:
+            for future in pending:
+                with failures.collect():
+                    found.append(future.result())
+                advance(1)
+    finally:
+        # a cancelled survey does not read on
+        pool.shutdown(cancel_futures=True)
     failures.check(len(files), "masks")
-    return ValueCounts(files=tuple(found))
+    return agree(found, options)
 
 
-def survey_file(path: Path) -> FileValues:
-    """Count the values of one mask file.
+def row_blocks(shape: Shape, pixel_bytes: int = 1) -> Iterator[Window]:
+    """Windows of whole rows that hold each pixel of an image once, each of about BLOCK_BYTES.
 
-    Raises LabelError if it has several bands, RasterError if it cannot be read.
+    shape: (height, width). pixel_bytes: of all bands of a pixel.
     """
-    with open_raster(path, DataOptions()) as raster:
-        check_single_band(raster)
-        nodata = raster.nodata[0]
-        counts: Counter[float] = Counter()
-        nodata_pixels = 0
-        for window in row_blocks(raster.shape):
-            pixels = raster.read(window)
-            values = pixels.values[0]
-            if not pixels.valid.all():
-                nodata_pixels += int(np.count_nonzero(~pixels.valid & (values == nodata))) if nodata is not None else 0
-                values = values[pixels.valid]
-            counts.update(_count(values))
-            if len(counts) > MOST_VALUES:
-                break
-        return FileValues(path=path, counts=counts, lossy=raster.format == "JPEG", nodata=nodata, nodata_pixels=nodata_pixels)
-
-
-def check_single_band(raster: Raster) -> None:
-    """Raise LabelError if a mask has several bands."""
-    if raster.bands != 1:
-        raise LabelError(
-            f"{raster.path}: a mask needs one band of class values, this has {raster.bands} bands"
-            f"{' (colours?)' if raster.bands == 3 else ''}. Save the class values as one band or as a palette image."
-        )
-
-
-def row_blocks(shape: Shape) -> Iterator[Window]:
-    """Windows of whole rows that hold each pixel of an image once, each of about BLOCK_PIXELS pixels."""
     height, width = shape
-    rows = max(1, BLOCK_PIXELS // width)
+    rows = max(1, BLOCK_BYTES // (width * pixel_bytes))
     for row_off in range(0, height, rows):
         yield Window(col_off=0, row_off=row_off, width=width, height=min(rows, height - row_off))
 
 
-def _count(values: NDArray[Any]) -> dict[float, int]:
-    if values.dtype in (np.bool_, np.uint8):
-        counts = np.bincount(values.ravel(), minlength=1)
-        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    found, counts = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+def _survey_file(path: Path, options: LegendOptions, reading: DataOptions) -> FileForms:
+    """Count what one mask file holds, in every form that it can have.
+
+    Raises LabelError if it has none, RasterError if it cannot be read.
+    """
+    with ExitStack() as stack:
+        raster = stack.enter_context(open_mask(path, reading))
+        all_bands = raster
+        forms = [Form(encoding, options, raster.palette, raw_nodata(raster, encoding)) for encoding in possible(raster, options)]
+        if raster.alpha is not None and any(form.encoding == "onehot" for form in forms):
+            all_bands = stack.enter_context(open_mask(path, reading, alpha=True))
+        for window in row_blocks(raster.shape, raster.bands * raster.dtype.itemsize):
+            _add(window, [form for form in forms if form.encoding != "onehot" and not form.done], raster)
+            _add(window, [form for form in forms if form.encoding == "onehot" and not form.done], all_bands)
+            if all(form.done for form in forms):
+                break
+        _check(path, raster, forms)
+        left: dict[Encoding, Form] = {form.encoding: form for form in forms if form.fault is None}
+        return FileForms(path=path, lossy=raster.format == "JPEG", bands=raster.bands, alpha=raster.alpha is not None, forms=left)
+
+
+def _add(window: Window, forms: Sequence[Form], raster: Raster) -> None:
+    if forms:
+        pixels = raster.read(window)
+        for form in forms:
+            form.add(pixels)
+
+
+def _check(path: Path, raster: Raster, forms: Sequence[Form]) -> None:
+    """Raise LabelError if a file can have none of the forms."""
+    faults = [form.fault for form in forms if form.fault is not None]
+    if len(faults) < len(forms):
+        return
+    if len(forms) == 1:
+        raise LabelError(f"{path} is no mask of the [legend] encoding {forms[0].encoding!r}: {faults[0]}.")
+    raise LabelError(
+        f"{path} has {counted(raster.bands, 'band')} of type {raster.dtype}, which are no mask: {'; '.join(faults)}. "
+        "Give one band of class values, a band a class (one-hot), or colours in three bands of 8 bits."
+    )
