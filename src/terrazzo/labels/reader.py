@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -10,12 +10,13 @@ from pathlib import Path
 from terrazzo.errors import LabelError
 from terrazzo.labels.coco import CocoFile, CocoLabels
 from terrazzo.labels.failures import Failures
+from terrazzo.labels.keys import resolve_keys
 from terrazzo.labels.kinds import Kind, kind_of
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.median import MedianLabels
 from terrazzo.labels.options import LabelOptions, LegendOptions
-from terrazzo.labels.resolve import resolve_keys, resolve_legend
+from terrazzo.labels.resolve import resolve_legend
 from terrazzo.labels.rules import RuleLabels, Rules
 from terrazzo.labels.runs import RunLabels, RunTable
 from terrazzo.labels.source import LabelledImage, Labels
@@ -29,6 +30,8 @@ LabelPlace = Path | Rules
 
 FILES_KEPT = 8
 """Vector files and tables that stay in memory."""
+
+NOUNS: Mapping[Kind, str] = {"masks": "masks", "vectors": "vector labels", "runs": "run-length table", "coco": "COCO file"}
 
 _loading = threading.Lock()
 
@@ -88,7 +91,11 @@ def find_legend(places: Sequence[LabelPlace], legend: LegendOptions, options: La
         keys = Counter({key: count for place in distinct if isinstance(place, Rules) for key, count in place.keys.items()})
         return resolve_keys(legend, keys, "rules")
     kind = kind_of(files[0])
-    return resolve_legend(legend, survey(files, progress)) if kind == "masks" else resolve_keys(legend, _keys(files, kind, options), kind)
+    return (
+        resolve_legend(legend, survey(files, progress))
+        if kind == "masks"
+        else resolve_keys(legend, _keys(files, kind, options), NOUNS[kind])
+    )
 
 
 def _keys(files: Sequence[Path], kind: Kind, options: LabelOptions) -> Counter[str | float]:
@@ -97,8 +104,10 @@ def _keys(files: Sequence[Path], kind: Kind, options: LabelOptions) -> Counter[s
     found: Counter[str | float] = Counter()
     for path in files:
         with failures.collect():
-            loaded = load_vectors(path, options) if kind == "vectors" else load_runs(path) if kind == "runs" else load_coco(path)
-            found.update(loaded.class_keys())
+            if kind == "vectors":
+                found.update(load_vectors(path, options).key_counts)
+            else:
+                found.update((load_runs(path) if kind == "runs" else load_coco(path)).class_keys())
     failures.check(len(files), "label files")
     return found
 

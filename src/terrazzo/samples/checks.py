@@ -130,10 +130,10 @@ def _check_shared(found: Sequence[CheckedScene], options: LabelOptions) -> None:
 
 def _check_touched(path: Path, members: Sequence[CheckedScene], options: LabelOptions) -> None:
     vectors = load_vectors(path, options)
-    apart = [fact.scene.name for fact in members if not vectors.touches(fact.labelled)]
-    if len(apart) == len(found := list(members)) and len(vectors):
+    apart = [fact.scene.name for fact in members if not vectors.touches(fact.labelled, options)]
+    if len(apart) == len(members) and len(vectors.parts):
         raise LabelError(
-            f"None of the features of {path} lies on {'the image' if len(found) == 1 else 'one of the images'} ({listed(apart, 3)}). "
+            f"None of the features of {path} lies on {'the image' if len(members) == 1 else 'one of the images'} ({listed(apart, 3)}). "
             "Check the CRS of both; [labels] crs says that of vectors whose file names none."
         )
     if apart:

@@ -13,7 +13,7 @@ from terrazzo.errors import ConflictError, LabelError
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.reader import LabelPlace, LabelReader
 from terrazzo.labels.rules import Rules
-from terrazzo.labels.runs import write_runs
+from terrazzo.labels.run_write import write_runs
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import Labels
 from terrazzo.labels.survey import row_blocks
