@@ -31,7 +31,7 @@ LabelPlace = Path | Rules
 FILES_KEPT = 8
 """Vector files and tables that stay in memory."""
 
-NOUNS: Mapping[Kind, str] = {"masks": "masks", "vectors": "vector labels", "runs": "run-length table", "coco": "COCO file"}
+NOUNS: Mapping[Kind, str] = {"masks": "masks", "vectors": "polygons", "runs": "runs", "coco": "annotations"}
 
 _loading = threading.Lock()
 
