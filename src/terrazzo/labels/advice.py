@@ -20,23 +20,28 @@ PEAK_DISTANCE = 16
 """...if they are as far from more frequent ones, in levels; colours in the sum of the three squared and rooted."""
 
 
-def smeared_values(counts: Mapping[float, int], *, lossy: bool) -> LabelError:
+def smeared_values(counts: Mapping[float, int], *, lossy: bool, snap: bool = False) -> LabelError:
     """The error for grey masks: a histogram of their values, and the options that would make classes of them.
 
-    counts: raw value to pixels. lossy: whether compression may have changed the values.
+    counts: raw value to pixels. lossy: whether compression may have changed the values. snap: whether that option is set already.
     """
     values, pixels = np.array(list(counts), np.float64), np.array(list(counts.values()), np.float64)
     values, pixels = values[np.isfinite(values)], pixels[np.isfinite(values)]
-    low, high = float(values.min()), float(values.max())
-    # half of 8 bits where the values are such, for the brightest is often not quite white
-    middle = 127.0 if low >= 0 and 128 <= high <= 255 else (low + high) / 2
-    threshold = number(float(np.floor(middle)) if high - low > 4 else round(middle, 3))
+    found = f"{len(counts)} different values ({_histogram(values, pixels)})"
+    threshold = f"threshold = {_middle(values)} (values above it are class 1)"
+    if _are_numbered(values, pixels) and not lossy and not snap:
+        return LabelError(
+            f"The masks hold {found}.\nIf they are the numbers of objects, set [legend] encoding = 'instances'; "
+            f"if they are grey, for two classes set {threshold}."
+        )
     why = "smeared by JPEG compression" if lossy else "grey, not class values: resampled, anti-aliased or compressed"
-    return LabelError(
-        f"The masks look {why}: {len(counts)} different values ({_histogram(values, pixels)}).\n"
-        f"For two classes set [legend] threshold = {threshold} (values above it are class 1){_snap_advice(values, pixels)}"
-        f"{_instances_advice(values)}."
-    )
+    remap = _peak_remap(values, pixels)
+    if snap:
+        return LabelError(
+            f"The masks look {why}: {found}.\nTell [legend] snap the right values by remap{remap[0] if remap else ', values or classes'}."
+        )
+    more = f"; for {remap[1]} set snap = true and remap{remap[0]}" if remap else "; for more classes set snap = true with remap"
+    return LabelError(f"The masks look {why}: {found}.\nFor two classes set [legend] {threshold}{more}.")
 
 
 def colors_wanted(counts: Mapping[float, int], options: LegendOptions) -> LabelError:
@@ -59,7 +64,7 @@ def smeared_colors(counts: Mapping[float, int], options: LegendOptions) -> Label
     order = np.argsort(-pixels, kind="stable")
     peaks: list[int] = []
     for raw in raws[order][: np.count_nonzero(pixels >= PEAK_SHARE * pixels.sum())].tolist():
-        far = not peaks or _distance(raw, int(nearest_color(np.array([raw]), peaks)[0])) >= PEAK_DISTANCE
+        far = not peaks or _distance(raw, peaks[int(nearest_color(np.array([raw]), peaks)[0])]) >= PEAK_DISTANCE
         peaks += [raw] if far else []
     what = f"{len(counts)} different colours: they are smeared by compression or resampling, or a photo"
     if len(peaks) < 2:
@@ -97,23 +102,30 @@ def _distance(one: int, other: int) -> float:
     return float(np.sqrt(sum(((one >> shift & 255) - (other >> shift & 255)) ** 2 for shift in (0, 8, 16))))
 
 
-def _snap_advice(values: NDArray[np.float64], pixels: NDArray[np.float64]) -> str:
-    """The snap that takes each value to one of those that stand out; nothing if they are not a few whole numbers."""
+def _middle(values: NDArray[np.float64]) -> str:
+    """The threshold between dark and bright."""
+    low, high = float(values.min()), float(values.max())
+    # half of 8 bits where the values are such, for the brightest is often not quite white
+    middle = 127.0 if low >= 0 and 128 <= high <= 255 else (low + high) / 2
+    return number(float(np.floor(middle)) if high - low > 4 else round(middle, 3))
+
+
+def _are_numbered(values: NDArray[np.float64], pixels: NDArray[np.float64]) -> bool:
+    """Whether values may be the numbers of objects: whole, without gaps or beyond 8 bits, and the highest one rare."""
+    if not (values == np.rint(values)).all() or values.min() < 0 or pixels[values.argmax()] >= PEAK_SHARE * pixels.sum():
+        return False
+    return bool(values.max() > 255 or len(values) == values.max() + 1)
+
+
+def _peak_remap(values: NDArray[np.float64], pixels: NDArray[np.float64]) -> tuple[str, str] | None:
+    """The remap of the values that stand out to classes, and their names; None if they are not a few whole numbers."""
     peaks: list[float] = []
     for value in values[np.argsort(-pixels, kind="stable")][: np.count_nonzero(pixels >= PEAK_SHARE * pixels.sum())].tolist():
         peaks += [value] if all(abs(value - peak) >= PEAK_DISTANCE for peak in peaks) else []
     if not 2 <= len(peaks) <= HISTOGRAM_BINS or not all(peak.is_integer() for peak in peaks):
-        return "; for more classes set snap = true with remap, or give masks of class values"
+        return None
     remap = ", ".join(f"{number(peak)} = {place}" for place, peak in enumerate(sorted(peaks)) if peak != place)
-    return f"; for the values {listed(map(number, sorted(peaks)), HISTOGRAM_BINS)} set snap = true and remap = {{{remap}}}"
-
-
-def _instances_advice(values: NDArray[np.float64]) -> str:
-    """A word about object numbers, where the values may be such."""
-    whole = bool((values == np.rint(values)).all()) and float(values.min()) >= 0
-    high = float(values.max())
-    numbered = whole and (high > 255 or (high < 250 and len(values) == high + 1))
-    return "; if they are the numbers of objects, set encoding = 'instances'" if numbered else ""
+    return f" = {{{remap}}}", f"the values {listed(map(number, sorted(peaks)), HISTOGRAM_BINS)}"
 
 
 def _histogram(values: NDArray[np.float64], pixels: NDArray[np.float64]) -> str:

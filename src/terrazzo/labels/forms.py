@@ -115,7 +115,7 @@ class Form:
             return [(int(value), int(counts[value])) for value in np.flatnonzero(counts)]
         found, _, counts = distinct(self._merged(raw))
         if self.encoding == "colors" and self._options.snap and self._known:
-            found = nearest_color(found, self._known)
+            found = np.array(self._known)[nearest_color(found, self._known)]
         return list(zip(found.tolist(), counts.tolist(), strict=True))
 
     def _merged(self, raw: NDArray[Any]) -> NDArray[Any]:

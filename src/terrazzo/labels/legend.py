@@ -18,7 +18,7 @@ IGNORE = 255
 """Index of pixels that are left out, and their value in maps."""
 LARGEST_VALUE = 254
 NOWHERE = -1
-"""A remap to this takes a raw value out of the legend."""
+"""The class index of raw values that are outside the legend; a remap to this takes one out of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +107,15 @@ class Legend:
         """Whether a raw mask value is of a class by itself, not as the nearest of others or by a threshold."""
         return self.threshold is None and self._known.get(raw, IGNORE) != IGNORE
 
-    def indices(self, raws: NDArray[Any]) -> list[int | None]:
-        """The class index of each of many raw values, as `index` gives it."""
+    def indices(self, raws: NDArray[Any]) -> NDArray[np.int16]:
+        """The class index of each of many raw values, as `index` gives it, but -1 outside the legend.
+
+        raws: (n,).
+        """
         if self.snap and self.encoding == "colors" and self._known:
-            raws = nearest_color(raws, sorted(int(raw) for raw in self._known))
-        return [self.index(raw) for raw in raws.tolist()]
+            known = np.array(sorted(self._known))
+            return replace(self, snap=False).indices(known)[nearest_color(raws, known.tolist())]
+        return np.array([NOWHERE if (index := self.index(raw)) is None else index for raw in raws.tolist()], np.int16)
 
     def against_rest(self, name: str) -> "Legend":
         """One class as 1 and all others together as 0, from the same labels; what is left out stays so, and all names still count.
@@ -270,12 +274,14 @@ class Legend:
         return indices
 
     def _encode_any(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        if self.encoding == "instances" and self.ignore is None and raw.dtype.kind in "iu":
+            raw = np.minimum(raw, 1)
         values, places, counts = distinct(raw if valid is None else raw[valid])
         found = self.indices(values)
-        outside = {value: int(count) for value, count, index in zip(values.tolist(), counts, found, strict=True) if index is None}
-        if outside:
-            self._refuse(outside)
-        table = np.array(found, np.uint8)
+        outside = found == NOWHERE
+        if outside.any():
+            self._refuse(dict(zip(values[outside].tolist(), counts[outside].tolist(), strict=True)))
+        table = found.astype(np.uint8)
         if valid is None:
             return table[places].reshape(raw.shape)
         indices = np.full(raw.shape, IGNORE, np.uint8)

@@ -39,15 +39,15 @@ def shown(raw: float, encoding: Encoding) -> str:
 
 
 def nearest_color(raws: NDArray[Any], known: Sequence[int]) -> NDArray[np.int64]:
-    """For each colour the nearest of the known ones, by their distance in red, green and blue; the first among equals.
+    """For each colour the place of the nearest of the known ones, by their distance in red, green and blue; the first among equals.
 
     raws: (n,) raw values of colours. known: those of at least one colour.
     """
     parts = _parts(raws)
-    nearest, least = np.full(len(raws), known[0]), np.full(len(raws), np.iinfo(np.int64).max)
-    for one in known:
+    nearest, least = np.zeros(len(raws), np.int64), np.full(len(raws), np.iinfo(np.int64).max)
+    for place, one in enumerate(known):
         distance = ((parts - _parts(np.array([one]))) ** 2).sum(0)
-        nearest[distance < least] = one
+        nearest[distance < least] = place
         np.minimum(least, distance, out=least)
     return nearest
 

@@ -19,7 +19,7 @@ from terrazzo.labels.classes import (
 from terrazzo.labels.colors import parse_color
 from terrazzo.labels.forms import FileValues, ValueCounts
 from terrazzo.labels.keys import resolve_keys
-from terrazzo.labels.legend import IGNORE, LARGEST_VALUE, Legend, LegendClass
+from terrazzo.labels.legend import IGNORE, LARGEST_VALUE, NOWHERE, Legend, LegendClass
 from terrazzo.labels.options import LegendOptions
 from terrazzo.labels.raw import NO_BAND, Encoding, raw_of_color, shown
 from terrazzo.labels.sentences import counted, listed, number
@@ -44,6 +44,8 @@ def resolve_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
     _check_outside(legend, surveys)
     _check_presence(legend, surveys)
     _tell_nodata(legend, surveys.nodata)
+    if options.ignore is None and legend.ignore is not None and (ignored := surveys.total.get(legend.ignore)):
+        log.info("Masks hold %d: %s left out. Make it a class with [legend] remap.", legend.ignore, counted(ignored, "pixel"))
     return legend
 
 
@@ -81,7 +83,7 @@ def _value_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
     counts: Mapping[float, int] = surveys.total
     if options.classes is None and options.values is None:
         if options.snap and not options.remap:
-            raise smeared_values(counts, lossy=any(file.lossy for file in surveys.files))
+            raise smeared_values(counts, lossy=any(file.lossy for file in surveys.files), snap=True)
         counts = _with_nodata(counts, surveys.nodata)
     remap, ignore = full_remap(options, counts)
     values = _class_values(options, remap, ignore, counts, surveys)
@@ -186,7 +188,7 @@ def _check_outside(legend: Legend, surveys: ValueCounts) -> None:
     files: list[FileValues] = []
     for file in surveys.files:
         indices = legend.indices(np.array(list(file.counts)))
-        unknown = {raw: count for (raw, count), index in zip(file.counts.items(), indices, strict=True) if index is None}
+        unknown = {raw: count for (raw, count), index in zip(file.counts.items(), indices, strict=True) if index == NOWHERE}
         files += [file] if unknown else []
         for raw, count in unknown.items():
             outside[raw] = outside.get(raw, 0) + count
@@ -219,8 +221,8 @@ def _check_presence(legend: Legend, surveys: ValueCounts) -> None:
     present: dict[int, int] = {}
     held = surveys.total
     used = {**held, **{raw: held.get(raw, 0) + count for raw, count in surveys.nodata.items() if nodata_is_class(legend, raw)}}
-    for count, index in zip(used.values(), legend.indices(np.array(list(used))), strict=True):
-        if index is not None and index != IGNORE:
+    for count, index in zip(used.values(), legend.indices(np.array(list(used))).tolist(), strict=True):
+        if index not in (NOWHERE, IGNORE):
             present[index] = present.get(index, 0) + count
     masks = counted(len(surveys.files), "mask")
     if not present:
