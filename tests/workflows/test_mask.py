@@ -23,7 +23,7 @@ ORIGIN = Affine.translation(500_000, 5_000_000) @ Affine.scale(2, -2)
 SQUARES = [
     box(500_010, 4_999_950, 500_030, 4_999_980),
     box(500_030, 4_999_950, 500_046, 4_999_980),
-    box(500_060, 4_999_930, 500_071, 4_999_990),
+    box(500_060, 4_999_930, 500_072, 4_999_990),
 ]
 
 
@@ -149,12 +149,12 @@ class TestTables:
 
 
 def test_rules_need_no_files(tmp_path: Path, images: Path) -> None:
-    result = mask(images / "a.tif", "low: b1 <= 500; high: b1 > 1500", tmp_path / "masks")
+    result = mask(images / "a.tif", "dark: b1 <= 500; light: b1 > 1500", tmp_path / "masks")
     found = values(tmp_path / "masks" / "a.tif")
     assert (found == 1).sum() == 500 - 12
     assert (found == 2).sum() == 500
     assert (found == 255).sum() == 12
-    assert result.text.endswith("background 50.30%, low 24.55%, high 25.15%")
+    assert result.text.endswith("background 50.30%, dark 24.55%, light 25.15%")
 
 
 def test_masks_are_remapped_and_smoothed(tmp_path: Path, images: Path) -> None:

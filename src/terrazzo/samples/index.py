@@ -134,7 +134,8 @@ def count_instances(instances: NDArray[np.uint32], labels: NDArray[np.uint8]) ->
 
 def _check_presence(counts: Sequence[_Counts], legend: Legend) -> None:
     """Refuse labels that hold nothing but the first class."""
-    if not any(found.pixels[:, 1:].any() for found in counts):
+    total = sum((found.pixels.sum(0) for found in counts), np.zeros(len(legend.classes), np.int64))
+    if total[0] and not total[1:].any():
         first = legend.classes[0]
         raise LabelError(
             f"All labels are empty: those of {counted(len(counts), 'image')} hold only class {first.value} ({first.name}). "

@@ -161,10 +161,10 @@ def _objects(jobs: list[Job], reader: LabelReader) -> Iterator[tuple[str, NDArra
     names = [job.checked.scene.image.name for job in jobs]
     for job, name in zip(jobs, names, strict=True):
         called = name if names.count(name) == 1 else f"{job.checked.scene.name}{job.checked.scene.image.suffix}"
-        with reader.open(job.place, job.checked.labelled) as source:
-            window = whole(source.shape)
+        with open_raster(job.checked.scene.image, reader.data) as raster, reader.open(job.place, job.checked.labelled) as source:
+            window = whole(raster.shape)
             indices = source.read(window)
-            shown = (indices != IGNORE) & (indices != reader.legend.background)
+            shown = raster.read(window).valid & (indices != IGNORE) & (indices != reader.legend.background)
             yield called, np.where(shown, source.instances(window), np.uint32(0)) if source.has_instances else shown
 
 
