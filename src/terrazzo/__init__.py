@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from terrazzo.recipes.recipe import Recipe
     from terrazzo.workflows.context import Context, Result, open_context
     from terrazzo.workflows.demo import demo
+    from terrazzo.workflows.download import download
     from terrazzo.workflows.evaluate import evaluate
     from terrazzo.workflows.index import index
     from terrazzo.workflows.inspect import inspect
@@ -65,6 +66,7 @@ __all__ = [
     "WindowError",
     "demo",
     "doctor",
+    "download",
     "evaluate",
     "index",
     "inspect",
@@ -83,6 +85,7 @@ _HOMES = {
     "Result": "workflows.context",
     "demo": "workflows.demo",
     "doctor": "app.doctor",
+    "download": "workflows.download",
     "evaluate": "workflows.evaluate",
     "index": "workflows.index",
     "inspect": "workflows.inspect",

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError
 from terrazzo.labels.colors import default_colors, hex_color, parse_color
-from terrazzo.labels.legend import IGNORE, Legend, LegendClass
+from terrazzo.labels.legend import IGNORE, NOWHERE, Legend, LegendClass
+from terrazzo.labels.raw import NO_BAND, raw_of_color
 
 Remap = dict[int, int]
 
@@ -222,3 +223,130 @@ def test_colors_go_to_text_and_back() -> None:
         assert parse_color(hex_color(color)) == color
     with pytest.raises(ValueError, match="#rrggbb"):
         parse_color("#12345")
+
+
+class TestSnap:
+    @pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "float32"])
+    def test_takes_the_nearest_value_the_lower_one_of_two(self, dtype: str) -> None:
+        legend = replace(legend_of(0, 100, 200), snap=True)
+        raw = np.array([[0, 49, 50, 51, 100], [150, 151, 200, 227, 228]], dtype)
+        expected = [[0, 0, 0, 1, 1], [1, 2, 2, 2, IGNORE]]
+        assert legend.encode(raw).tolist() == expected
+
+    def test_without_an_ignore_value_white_is_the_brightest_class(self) -> None:
+        assert replace(legend_of(0, 200, ignore=None), snap=True).encode(np.array([[255, 240, 99]], np.uint8)).tolist() == [[1, 1, 0]]
+
+    def test_class_values_that_a_remap_leads_to_are_no_raw_values(self) -> None:
+        legend = replace(legend_of(0, 1, 2, remap={126: 1, 255: 2}, ignore=None), snap=True)
+        assert [legend.index(raw) for raw in (0, 1, 2, 63, 64, 126, 190, 191, 255)] == [0, 0, 0, 0, 1, 1, 1, 2, 2]
+
+    def test_all_values_at_once_where_a_remap_swaps_them(self) -> None:
+        legend = replace(legend_of(0, 1, remap={0: 1, 255: 0}, ignore=None), snap=True)
+        assert legend.encode(np.array([[0, 3, 127, 128, 250, 255]], np.uint8)).tolist() == [[1, 1, 1, 0, 0, 0]]
+
+    def test_nan_stays_out(self) -> None:
+        assert replace(legend_of(0, 1), snap=True).encode(np.array([[np.nan, 0.7]])).tolist() == [[IGNORE, 1]]
+
+    def test_fractions_go_to_the_nearest(self) -> None:
+        assert replace(legend_of(0, 1, 2), snap=True).encode(np.array([[0.2, 0.6, 1.4, 1.6]])).tolist() == [[0, 1, 1, 2]]
+
+
+RED, GREEN, BLUE = (raw_of_color(color) for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
+
+
+class TestColors:
+    LEGEND = replace(legend_of(0, 1, remap={RED: 0, BLUE: 1}, ignore=None), encoding="colors")
+
+    def test_have_a_class_by_remap_only(self) -> None:
+        assert self.LEGEND.encode(np.array([[RED, BLUE], [BLUE, BLUE]])).tolist() == [[0, 1], [1, 1]]
+        assert [self.LEGEND.index(raw) for raw in (0, 1, 255)] == [None, None, None]
+
+    def test_outside_the_legend_are_named_as_colors(self) -> None:
+        with pytest.raises(LabelError, match=r"'#00ff00' \(2 pixels\); the legend has '#0000ff', '#ff0000'"):
+            self.LEGEND.encode(np.array([[RED, GREEN], [BLUE, GREEN]]))
+
+    def test_snap_takes_the_nearest_color(self) -> None:
+        colors = np.random.default_rng(5).integers(0, 256, (40, 3))
+        raw = np.array([raw_of_color((int(red), int(green), int(blue))) for red, green, blue in colors])
+        found = replace(self.LEGEND, snap=True).encode(raw.reshape(5, 8)).ravel()
+        distances = [((colors - color) ** 2).sum(1) for color in ((255, 0, 0), (0, 0, 255))]
+        assert np.array_equal(found, distances[1] < distances[0])
+
+
+def test_bands_have_a_class_by_remap_only() -> None:
+    legend = replace(legend_of(5, 6, remap={0: 5, 1: 6, NO_BAND: IGNORE}, ignore=None), encoding="onehot")
+    assert legend.encode(np.array([[0, 1, NO_BAND]], np.int16)).tolist() == [[0, 1, IGNORE]]
+    with pytest.raises(LabelError, match=r"2 \(1 pixel\); the legend has 0, 1\."):
+        legend.encode(np.array([[2, 1]], np.int16))
+    with pytest.raises(LabelError, match=r"no band \(1 pixel\)"):
+        replace(legend, remap={0: 5, 1: 6}).encode(np.array([[0, NO_BAND]], np.int16))
+
+
+class TestInstances:
+    LEGEND = replace(legend_of(0, 1, ignore=None), encoding="instances")
+
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64", "float64"])
+    def test_every_number_above_0_is_the_second_class(self, dtype: str) -> None:
+        raw = np.array([[0, 1, 7], [255, 0, 200]], dtype)
+        assert self.LEGEND.encode(raw).tolist() == [[0, 1, 1], [1, 0, 1]]
+
+    @pytest.mark.parametrize(("ignore", "expected"), [(65535, [0, 1, 1, IGNORE]), (1, [0, IGNORE, 1, 1]), (0, [IGNORE, 1, 1, 1])])
+    def test_the_ignore_value_is_left_out(self, ignore: int, expected: list[int]) -> None:
+        assert replace(self.LEGEND, ignore=ignore).encode(np.array([[0, 1, 9, 65535]], np.uint16)).tolist() == [expected]
+
+    def test_negative_numbers_and_fractions_are_refused(self) -> None:
+        with pytest.raises(LabelError, match=r"-3 \(1 pixel\)"):
+            self.LEGEND.encode(np.array([[-3, 5]], np.int32))
+        with pytest.raises(LabelError, match=r"0\.5 \(1 pixel\)"):
+            self.LEGEND.encode(np.array([[0.5, 5]]))
+
+
+class TestAgainstRest:
+    @given(
+        raw=hnp.arrays(
+            np.int64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.sampled_from([-1, 0, 3, 7, 9, 255, 70000])
+        ),
+        target=st.integers(0, 2),
+        snap=st.booleans(),
+    )
+    def test_is_the_legend_with_all_other_classes_as_one(self, raw: NDArray[np.int64], target: int, *, snap: bool) -> None:
+        legend = replace(legend_of(0, 3, 7, remap={70000: 3, 9: IGNORE, 255: 7}, ignore=-1), snap=snap)
+        before = legend.encode(raw)
+        found = legend.against_rest(f"class {legend.values[target]}").encode(raw)
+        assert np.array_equal(found, np.where(before == IGNORE, IGNORE, before == target))
+
+    @pytest.mark.parametrize("raw", [0, 1, 5])
+    def test_values_outside_the_legend_stay_outside(self, raw: int) -> None:
+        assert legend_of(3, 4).against_rest("class 3").index(raw) is None
+
+    def test_keeps_what_is_left_out_by_name_value_and_color(self) -> None:
+        legend = replace(legend_of(0, 1, 2), aliases={"void": IGNORE, "boat": 2})
+        one = legend.against_rest("class 2")
+        assert [(entry.value, entry.name) for entry in one.classes] == [(0, "not class 2"), (1, "class 2")]
+        assert one.colors == (legend.colors[0], legend.colors[2])
+        found = [one.index_of(key) for key in ("class 0", "class 1", "class 2", "boat", "void", 1, 2, 255, 9, "kite")]
+        assert found == [0, 0, 1, 1, IGNORE, 0, 1, IGNORE, None, None]
+        assert one.background == 0
+        assert Legend.from_json(one.to_json()) == one
+
+    @pytest.mark.parametrize(("name", "expected"), [("class 4", [[1, 1, 0, 255]]), ("class 9", [[0, 0, 1, 255]])])
+    def test_of_a_threshold_may_be_the_dark_class(self, name: str, expected: list[list[int]]) -> None:
+        legend = legend_of(4, 9, threshold=100, ignore=7).against_rest(name)
+        for dtype in ("uint8", "float32"):
+            assert legend.encode(np.array([[0, 100, 101, 7]], dtype)).tolist() == expected
+
+    def test_of_colors_and_bands(self) -> None:
+        assert TestColors.LEGEND.against_rest("class 0").encode(np.array([[RED, BLUE]])).tolist() == [[1, 0]]
+        assert TestInstances.LEGEND.against_rest("class 1").encode(np.array([[0, 300]])).tolist() == [[0, 1]]
+
+    def test_an_unknown_class_is_refused(self) -> None:
+        with pytest.raises(LabelError, match=r"no class 'ship'; classes are class 0, class 1"):
+            legend_of(0, 1).against_rest("ship")
+
+
+def test_knows_values_of_classes_by_themselves() -> None:
+    legend = legend_of(0, 5, remap={9: 5, 8: IGNORE})
+    assert [legend.knows(raw) for raw in (0, 5, 9, 8, 255, 6)] == [True, True, True, False, False, False]
+    assert not replace(legend, snap=True).knows(-9999)
+    assert not legend_of(0, 1, threshold=3).knows(0)
+    assert NOWHERE not in replace(legend, remap={5: NOWHERE}).reached

@@ -166,14 +166,14 @@ class TestLoad:
 
     def test_classes_by_number_or_name_with_their_objects(self, table: Table) -> None:
         rows = ("a.png,1 2,3", "a.png,5 1,1", "b.png,,4", "b.png,1 1,3.0")
-        assert RunTable.load(table(*rows, header="ImageId,EncodedPixels,ClassId")).class_keys() == {3: 2, 1: 1, 4: 0}
+        assert RunTable.load(table(*rows, header="ImageId,EncodedPixels,ClassId")).class_keys() == {3: 2, 1: 1}
         named = ("a.png,wood land,5 1", "b.png,water,", "c.png,,")
-        assert RunTable.load(table(*named, header="ImageId,class,rle")).class_keys() == {"wood land": 1, "water": 0}
+        assert RunTable.load(table(*named, header="ImageId,class,rle")).class_keys() == {"wood land": 1}
 
     def test_image_and_class_in_one_column(self, table: Table) -> None:
         found = RunTable.load(table("a_1.png_1,", "a_1.png_4,1 3", header="ImageId_ClassId,EncodedPixels"))
         assert found.names == ("a_1.png",)
-        assert found.class_keys() == {1: 0, 4: 1}
+        assert found.class_keys() == {4: 1}
 
     def test_reads_in_batches(self, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
         path = table(*(f"{name}.png,{1 + name} 2 30 {name + 1}" for name in range(9)))
@@ -366,7 +366,7 @@ class TestLabels:
         assert RunLabels(image(), RunTable.load(path), SHIPS).instances(whole(SHAPE))[0].tolist() == [0, 2, 0, 0, 0]
 
     def test_the_background_may_be_another_class(self, table: Table) -> None:
-        classes = (LegendClass(value=7, name="ship", color=(0, 0, 0)), LegendClass(value=0, name="sea", color=(0, 0, 9)))
+        classes = (LegendClass(value=1, name="ship", color=(0, 0, 0)), LegendClass(value=0, name="sea", color=(0, 0, 9)))
         labels = RunLabels(image(), RunTable.load(table("a.png,1 7")), Legend(classes=classes))
         assert mask_of(labels)[0].tolist() == [0, 1, 1, 1, 1]
 
@@ -374,7 +374,10 @@ class TestLabels:
         path = table("a.png,1 7,5", header="ImageId,EncodedPixels,ClassId")
         with pytest.raises(LabelError, match=r"class 5.0, which the legend lacks; it has background, ship"):
             RunLabels(image(), RunTable.load(path), SHIPS)
-        with pytest.raises(LabelError, match=r"tells no classes apart, but the legend has 2 besides the background: b, c"):
+        path = table(f"a.png,1 7,{'9' * 30}", header="ImageId,EncodedPixels,ClassId")
+        with pytest.raises(LabelError, match=r"class '9{30}', which the legend lacks"):
+            RunLabels(image(), RunTable.load(path), SHIPS)
+        with pytest.raises(LabelError, match=r"tells no classes apart, but the legend has 3: a, b, c"):
             RunLabels(image(), RunTable.load(table("a.png,1 7")), legend("a", "b", "c"))
 
     def test_threads_share_one_table(self, table: Table) -> None:

@@ -11,9 +11,9 @@ from rasterio.transform import from_origin
 
 from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.recipe import Recipe
-from terrazzo.workflows import raster_facts
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspect import inspect
+from terrazzo.workflows.inspection import raster_facts
 
 
 def tif(path: Path, values: np.ndarray, **profile: object) -> Path:
@@ -36,7 +36,7 @@ def tif(path: Path, values: np.ndarray, **profile: object) -> Path:
 
 
 def only(path: Path, context: Context | None = None) -> dict[str, object]:
-    result = inspect([path], context)
+    result = inspect([path], context=context)
     assert result.exit_code == 0
     [facts] = json.loads(json.dumps(result.facts))["files"]
     assert isinstance(facts, dict)
@@ -74,7 +74,9 @@ def test_blocks_add_up(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = only(image)
     assert isinstance(bands, list)
     for band, expected in zip(blocks.pop("bands"), bands, strict=True):  # type: ignore[call-overload] # a list, as above
-        assert band == pytest.approx(expected)
+        for figure in ("count", "mean", "sd", "low", "high", "missing_share"):
+            assert band[figure] == pytest.approx(expected[figure])
+        assert band["percentiles"] == expected["percentiles"]
     del whole["bands"]
     assert blocks == whole
 
@@ -140,7 +142,7 @@ def test_a_folder_stands_for_its_images_named_as_it_was_given(tmp_path: Path, im
     tif(tmp_path / "deep" / "x2.tif", np.ones((1, 8, 8), np.uint8))
     monkeypatch.chdir(tmp_path)
     lines = inspect(".").text.splitlines()
-    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == [image.name, "deep/x2.tif", "deep/x10.tif"]
+    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == [image.name, "deep/x2.tif", "deep/x10.tif", "deep"]
 
 
 def test_a_folder_without_images_is_a_problem(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ click, not typer: typer makes commands from the signatures of functions, ours ar
 classes, so that an option is written once and no function is imported for --help.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import cast
 
 import click
 
+from terrazzo.rasters.location import to_path
 from terrazzo.recipes.recipe import TABLES
 from terrazzo.recipes.settings import Setting, parse_value
 from terrazzo.recipes.verbs import ALL_TABLES, Argument, Extra, Verb
@@ -89,18 +91,28 @@ def _metavar(argument: Argument) -> str:
 
 
 def _argument(argument: Argument) -> click.Argument:
-    # a path is not checked here: what is missing is the function's to say, in its words
-    kind = click.Path(path_type=Path) if argument.kind is Path else click.STRING
-    return click.Argument([argument.name], type=kind, nargs=-1 if argument.many else 1, required=True, metavar=_metavar(argument))
+    kind = _Place() if argument.kind is Path else click.STRING
+    nargs = -1 if argument.many else 1
+    return click.Argument([argument.name], type=kind, nargs=nargs, required=not argument.optional, metavar=_metavar(argument))
+
+
+class _Place(click.Path):
+    """A path or an address. It is not checked here: what is missing is the function's to say, in its words."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        del param, ctx
+        return to_path(value if isinstance(value, str | Path) else os.fspath(value))
 
 
 def _extra(extra: Extra) -> click.Option:
-    flag = f"--{extra.name.replace('_', '-')}"
     if extra.kind == "switch":
-        return click.Option([flag, extra.name], is_flag=True, help=extra.help)
+        return click.Option([extra.flag, extra.name], is_flag=True, help=extra.help)
+    if extra.kind != "path":
+        kind = click.STRING if extra.kind == "text" else click.FLOAT
+        return click.Option([extra.flag, extra.name], type=kind, metavar=extra.kind.upper(), help=extra.help)
     default = Path(extra.default) if extra.default is not None else None
     text = extra.help if extra.default is None else f"{extra.help} [default: {extra.default}]"
-    return click.Option([flag, extra.name], type=click.Path(path_type=Path), default=default, metavar="PATH", help=text)
+    return click.Option([extra.flag, extra.name], type=_Place(), default=default, metavar="PATH", help=text)
 
 
 def _flag(table: str, key: str, schema: Schema) -> click.Option:

@@ -16,7 +16,7 @@ MOST_CLASSES = 32
 """More different values or colours than this are not taken for classes, unless a legend names them."""
 PEAK_SHARE = 0.01
 """Values and colours of at least this share of the pixels stand out..."""
-PEAK_DISTANCE = 16
+PEAK_DISTANCE = 32
 """...if they are as far from more frequent ones, in levels; colours in the sum of the three squared and rooted."""
 
 

@@ -13,21 +13,24 @@ from terrazzo.labels.raw import COLOR, NO_BAND, Encoding, raw_of_color
 from terrazzo.labels.sentences import counted, number
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.place import Place
 from terrazzo.rasters.raster import Pixels, Raster, open_raster
 
 Palette = Mapping[int, Color]
 
 
-def open_mask(path: Path, reading: DataOptions, onto: Grid | None = None, *, alpha: bool = False) -> Raster:
+def open_mask(path: Path, reading: DataOptions, onto: Grid | None = None, place: Place | None = None, *, alpha: bool = False) -> Raster:
     """Open a mask file; its alpha band says which pixels are used, unless `alpha` has it read as a band like the others.
 
+    onto, place: as `open_raster` takes them; the pixels are brought to the grid by the nearest.
     Raises RasterError.
     """
-    raster = _open(path, reading, onto)
+    options = reading.model_copy(update={"resampling": "nearest"})
+    raster = open_raster(path, options, onto, place)
     if not alpha or raster.alpha is None or reading.bands is not None:
         return raster
     raster.close()
-    return _open(path, reading.model_copy(update={"bands": [*range(1, raster.bands + 2)]}), onto)
+    return open_raster(path, options.model_copy(update={"bands": [*range(1, raster.bands + 2)]}), onto, place)
 
 
 def raw_values(pixels: Pixels, encoding: Encoding, palette: Palette | None) -> NDArray[Any]:
@@ -79,10 +82,6 @@ def band_set(pixels: Pixels) -> tuple[NDArray[np.int16], int]:
     bands = np.argmax(is_set, axis=0).astype(np.int16)
     bands[~is_set.any(axis=0)] = NO_BAND
     return bands, int(high)
-
-
-def _open(path: Path, reading: DataOptions, onto: Grid | None) -> Raster:
-    return open_raster(path, reading) if onto is None else open_raster(path, reading, onto=onto)
 
 
 def _colors(values: NDArray[Any], palette: Palette | None) -> NDArray[np.int32]:

@@ -226,4 +226,7 @@ def _kind(file: FileForms) -> str:
         return "one band of values"
     if "values" in file.forms:
         return f"{file.bands} equal bands"
-    return "three bands of colours" if "colors" in file.forms else f"{file.hot_bands} bands, one-hot"
+    onehot = file.forms.get("onehot")
+    if onehot is not None and (onehot.high <= 1 or "colors" not in file.forms):
+        return f"{file.hot_bands} bands, one-hot"
+    return "three bands of colours"

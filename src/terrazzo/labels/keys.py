@@ -106,7 +106,8 @@ def _given(options: LegendOptions, numbers: Mapping[float, int], what: str) -> L
     check_targets(remap, values)
     if options.classes is None and options.values is None and len(values) < 2:
         raise LabelError(
-            f"{what} are all of the value {_shown(numbers)}, which is the background. Check the attribute, or set [legend] remap."
+            f"All {what} have the value {_shown(numbers)}: with the pixels that none covers, this is one class, and a map needs two. "
+            "Check the attribute, or [legend] remap and ignore."
         )
     return without_unreached(Legend(classes=named_classes(options, values), remap=remap, ignore=ignore), values)
 

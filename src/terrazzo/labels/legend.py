@@ -89,7 +89,7 @@ class Legend:
         if alike:
             return alike.pop() if len(alike) == 1 else None
         spelled = key.isascii() and key.isdecimal() and not any(name.isdecimal() for name in self._named)
-        return self.index(int(key)) if spelled else None
+        return self.index(float(key)) if spelled else None
 
     def index(self, raw: float) -> int | None:
         """The class index of one raw mask value, 255 if it is left out, None if it is outside the legend."""

@@ -13,6 +13,7 @@ from terrazzo.labels.resolve import nodata_is_class, resolve_legend
 from terrazzo.labels.survey import FileValues, ValueCounts, survey
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.place import Place
 from terrazzo.rasters.window import Shape, Window
 
 __all__ = ["FileValues", "MaskLabels", "ValueCounts", "resolve_legend", "survey"]
@@ -22,13 +23,16 @@ class MaskLabels:
     """The class mask of one image, read window by window, from several threads if need be.
 
     reading: how the file is opened. onto: the grid that the mask is brought to by the nearest pixel; None: its own.
+    place: where its pixels lie if the file does not say, such as those of its image.
     Raises RasterError if the file cannot be opened.
     """
 
-    def __init__(self, path: Path, legend: Legend, reading: DataOptions = DataOptions(), onto: Grid | None = None) -> None:
+    def __init__(
+        self, path: Path, legend: Legend, reading: DataOptions = DataOptions(), onto: Grid | None = None, place: Place | None = None
+    ) -> None:
         self.path = path
         self.legend = legend
-        self._raster = open_mask(path, reading, onto, alpha=legend.encoding == "onehot")
+        self._raster = open_mask(path, reading, onto, place, alpha=legend.encoding == "onehot")
         nodata = raw_nodata(self._raster, legend.encoding)
         self._class_nodata = nodata if nodata_is_class(legend, nodata) else None
 

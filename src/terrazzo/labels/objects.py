@@ -109,19 +109,16 @@ class ObjectLabels(ABC):
 
 
 def class_index(key: str | float | None, legend: Legend, path: Path) -> int:
-    """The class index of an object whose file calls its class `key`; None: the file knows one class only.
+    """The class index of an object whose file calls its class `key`; None: the file knows one class only, whose value is 1.
 
-    Raises LabelError if the legend has no such class, or several that could be meant.
+    Raises LabelError if the legend has no such class, or more than two where the file knows one.
     """
-    if key is not None:
-        index = legend.index_of(key)
-        if index is None:
-            raise LabelError(f"{path} holds the class {key!r}, which the legend lacks; it has {listed(legend.names, 12)}.")
-        return index
-    others = [index for index in range(len(legend.classes)) if index != legend.background]
-    if len(others) != 1:
+    index = legend.index_of(1.0 if key is None else key)
+    if key is None and (index is None or len(legend.classes) > 2):
         raise LabelError(
-            f"{path} tells no classes apart, but the legend has {len(others)} besides the background: "
-            f"{listed([legend.names[index] for index in others], 12)}. Give its objects a class, or the legend two classes."
+            f"{path} tells no classes apart, but the legend has {len(legend.classes)}: {listed(legend.names, 12)}. "
+            "Give its objects a class, or the legend two classes of which one has the value 1."
         )
-    return others[0]
+    if index is None:
+        raise LabelError(f"{path} holds the class {key!r}, which the legend lacks; it has {listed(legend.names, 12)}.")
+    return index

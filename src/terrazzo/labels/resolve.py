@@ -117,7 +117,7 @@ def _color_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
     colors = given_colors(options)
     if colors is None:
         raise colors_wanted(surveys.total, options)
-    classes = named_classes(options, options.values or range(len(colors)))
+    classes = named_classes(options, options.values or range(len(options.classes or colors)))
     twice = [color for color in options.colors or () if colors.count(parse_color(color)) > 1]
     if twice:
         raise RecipeError(f"[legend] has the colour {twice[0]!r} more than once; masks of colours need one for each class.")

@@ -4,7 +4,7 @@ import csv
 import re
 import threading
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,12 @@ LONGEST = 2**25
 SHOWN = 20
 """Bad rows that an error lists."""
 
-BATCH = 2**22
+BATCH = 2**19
 """Characters of cells that are read at once."""
 BLANK = frozenset({"", "nan", "null", "none", "na"})
 """Cells that stand for no object, in small letters."""
+LONGEST_BLANK = 8
+"""Characters of such a cell with spaces around it."""
 
 IMAGE_COLUMNS = ("imageid", "image", "imagename", "imgid", "img", "filename", "file", "id", "name")
 RUN_COLUMNS = ("encodedpixels", "rle", "rlemask", "encoding", "runs", "segmentation", "annotation")
@@ -103,6 +105,13 @@ class Columns:
         """Whether the table tells classes apart."""
         return self.joint or self.key is not None
 
+    def split(self, name: str, fields: Sequence[str]) -> tuple[str, str]:
+        """The image and the class of a row, where there are classes."""
+        if self.key is not None:
+            return name, _filled(fields[self.key].strip())
+        image, _, word = name.rpartition("_")
+        return image, word
+
     @classmethod
     def find(cls, header: Sequence[str]) -> "Columns | None":
         """The columns that a header names, in any case and with or without underscores; None if image or runs are missing."""
@@ -131,27 +140,27 @@ class RowReader:
         self._waiting = 0
         self._parts: list[CellRuns] = []
 
-    def add(self, line: int, fields: Sequence[str]) -> None:
-        """Take a row. Wrong ones are noted in `bad`."""
-        columns = self._columns
-        self.bad.rows += 1
-        if len(fields) != columns.width and (len(fields) < columns.width or any(field.strip() for field in fields[columns.width :])):
-            self.bad.add(line, f"it has {counted(len(fields), 'value')}, the header {columns.width}")
-            return
-        name, cell = fields[columns.image], _filled(fields[columns.runs])
-        word = "" if columns.key is None else _filled(fields[columns.key].strip())
-        if columns.joint:
-            name, _, word = name.rpartition("_")
-        if not name.strip() or (cell and not word and columns.classes):
-            self.bad.add(line, "it names no class" if name.strip() else "it names no image")
-            return
-        self._lines.append(line)
-        self._image.append(self._images.setdefault(name, len(self._images)))
-        self._key.append(self._place(word) if word else -1)
-        self._cells.append(cell)
-        self._waiting += len(cell) + 1
-        if self._waiting > BATCH:
-            self._read()
+    def take(self, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
+        """Take all rows, each with its line. Wrong ones are noted in `bad`."""
+        width, image, runs, classes = self._columns.width, self._columns.image, self._columns.runs, self._columns.classes
+        for line, fields in rows:
+            self.bad.rows += 1
+            if len(fields) != width and (len(fields) < width or any(field.strip() for field in fields[width:])):
+                self.bad.add(line, f"it has {counted(len(fields), 'value')}, the header {width}")
+                continue
+            name, cell = fields[image], fields[runs]
+            cell = _filled(cell) if len(cell) < LONGEST_BLANK else cell
+            name, word = self._columns.split(name, fields) if classes else (name, "")
+            if not name or name.isspace() or (classes and cell and not word):
+                self.bad.add(line, "it names no class" if name.strip() else "it names no image")
+                continue
+            self._lines.append(line)
+            self._image.append(self._images.setdefault(name, len(self._images)))
+            self._key.append(self._place(word) if word else -1)
+            self._cells.append(cell)
+            self._waiting += len(cell) + 1
+            if self._waiting > BATCH:
+                self._read()
 
     def finish(self) -> RunRows:
         """All rows. Wrong ones are noted in `bad`, and have no runs."""
@@ -197,8 +206,7 @@ def read_rows(path: Path) -> tuple[RunRows, BadRows]:
             delimiter, columns = _layout(path, file)
             file.seek(0)
             reader = RowReader(path, columns)
-            for line, fields in _records(path, file, delimiter):
-                reader.add(line, fields)
+            reader.take(_records(path, file, delimiter))
     except OSError as error:
         raise LabelError(f"{path} cannot be read: {error.strerror or error}.") from error
     return reader.finish(), reader.bad
@@ -206,7 +214,7 @@ def read_rows(path: Path) -> tuple[RunRows, BadRows]:
 
 def _layout(path: Path, file: TextIO) -> tuple[str, Columns]:
     """The separator and the columns, by the header."""
-    header = _line(path, file, 1)
+    header = next(_lines(path, file), "")
     for delimiter in ",;\t":
         columns = Columns.find(next(csv.reader([header], delimiter=delimiter), []))
         if columns is not None:
@@ -231,17 +239,13 @@ def _records(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, li
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    number = 1
-    while line := _line(path, file, number):
-        yield line
+    """The lines of a file, none longer than LONGEST."""
+    number = 0
+    while line := file.readline(LONGEST + 1):
         number += 1
-
-
-def _line(path: Path, file: TextIO, number: int) -> str:
-    line = file.readline(LONGEST + 1)
-    if len(line) > LONGEST:
-        raise LabelError(f"{path}, line {number} is longer than {LONGEST} characters; this is no table of runs.")
-    return line
+        if len(line) > LONGEST:
+            raise LabelError(f"{path}, line {number} is longer than {LONGEST} characters; this is no table of runs.")
+        yield line
 
 
 @contextmanager
@@ -261,4 +265,4 @@ def _first(names: Sequence[str], places: dict[str, int]) -> int | None:
 
 def _filled(cell: str) -> str:
     """A cell, or nothing where it only says that it is blank."""
-    return "" if len(cell) < 8 and cell.strip().casefold() in BLANK else cell
+    return "" if cell.strip().casefold() in BLANK else cell

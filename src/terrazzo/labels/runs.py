@@ -49,10 +49,10 @@ class RunTable:
         return int(np.count_nonzero(np.diff(self.rows.offsets)))
 
     def class_keys(self) -> Mapping[str | float, int]:
-        """The classes of the table with how many objects each has; none if it tells no classes apart."""
+        """The classes of the table that have objects, with how many; none if it tells no classes apart."""
         held = self.rows.key[(np.diff(self.rows.offsets) > 0) & (self.rows.key >= 0)]
         counts = np.bincount(held, minlength=len(self.rows.keys)).tolist()
-        return dict(zip(self.rows.keys, counts, strict=True))
+        return {key: count for key, count in zip(self.rows.keys, counts, strict=True) if count}
 
     def find(self, image: LabelledImage) -> str | None:
         """The name that the table has for an image: by file name, else without its extension; None if it has no row.

@@ -51,7 +51,11 @@ class DataOptions(Options):
         None, description="TIFF of several pages: which one is the image, from 1 (the default), or 'bands': every page is a band."
     )
     array: str | None = Field(None, description="NPZ: the name of the array that is the image, where there are several.")
-    picture_mpx: int = Field(512, ge=1, description="PNG and JPEG are decoded whole; larger ones, in megapixels, are refused.")
+    picture_mpx: int = Field(
+        400,
+        ge=1,
+        description="PNG and JPEG are decoded whole; larger ones, in megapixels of one 8-bit band (RGB counts thrice), are refused.",
+    )
     axes: Literal["auto", "bands_first", "bands_last"] = Field("auto", description="NPY: where the bands are; auto is bands first.")
     scaling: ScalingMethod | list[ScalingMethod] = Field(
         "standard",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-ALL_TABLES = ("data", "legend", "labels", "samples", "split", "draw", "augment", "model", "training", "prediction", "simulation")
+ALL_TABLES = ("data", "legend", "labels", "samples", "split", "draw", "augment", "model", "training", "prediction", "simulation", "scenes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class Argument:
     many: bool = False
     """One or more; the function gets a list."""
     kind: type[Path] | type[str] = Path
+    optional: bool = False
+    """Of one with many: none will do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +31,16 @@ class Extra:
     """An option of a verb that no recipe holds."""
 
     name: str
-    """The parameter of the verb's function; the flag has hyphens for its underscores."""
+    """The parameter of the verb's function; the flag has hyphens for its underscores, and none for one at the end (from_)."""
     help: str
-    kind: Literal["path", "switch"]
+    kind: Literal["path", "switch", "text", "number"]
     default: str | None = None
     """Of a path; without one, the function gets None. A switch is off."""
+
+    @property
+    def flag(self) -> str:
+        """Such as --list-only."""
+        return f"--{self.name.rstrip('_').replace('_', '-')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +75,71 @@ class Verb:
 INSPECT = Verb(
     name="inspect",
     function="terrazzo.workflows.inspect:inspect",
-    summary="Facts and problems of rasters, masks, samples tables, recipes and models.",
-    help="Shows what the given files are and what is wrong with them. A folder stands for the images in it. Every pixel of a "
-    "raster is read up to 256 MB of pixels a file, beyond that a sample, which the output says. Ends with 0, or with 3 and "
-    "the name of each bad file on stderr.",
-    arguments=(Argument(name="paths", many=True, help="Files or folders: images, masks, samples tables, recipes, models, runs."),),
-    tables=("data",),
+    summary="Facts and problems of rasters, masks, vectors, tables, recipes, models and runs.",
+    help="Shows what the given files are, what is wrong with them, and what to do about it. A folder stands for the images and "
+    "vectors in it; of many files only what they have in common is told. With --set data.labels=LABELS images are paired with "
+    "their labels too. Every pixel of a raster is read up to 256 MB of pixels a file, beyond that a sample, which the output "
+    "says. Ends with 0, or with 3 and the name of each bad file on stderr.",
+    arguments=(
+        Argument(
+            name="paths",
+            kind=str,
+            many=True,
+            help="Files, folders or quoted patterns: images, labels of any kind, samples tables, recipes, models, runs.",
+        ),
+    ),
+    extras=(Extra(name="html", kind="path", help="HTML file to write: the same as one page with thumbnails."),),
+    tables=("data", "legend", "labels"),
+)
+
+DOWNLOAD = Verb(
+    name="download",
+    function="terrazzo.workflows.download:download",
+    summary="Fetch files from s3, gs, https, STAC and the catalogue of data sets and models.",
+    help="Lists all files first, then fetches those that OUT does not hold, 8 at once (or --threads), each over several connections. "
+    "Broken off anywhere, it goes on when it is run again. What is fetched is checked, by checksum where one is known; no other file is"
+    " ever overwritten. Of a STAC search, OUT/COLLECTION/ITEM/ASSET are written. Ends with 7 and OUT/failures.csv where some files failed.",
+    arguments=(
+        Argument(
+            name="sources",
+            kind=str,
+            many=True,
+            optional=True,
+            help="s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, https://HOST/FILE, or names of the catalogue; none with --stac.",
+        ),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    extras=(
+        Extra(name="endpoint", kind="text", help="Address of the s3 server; default: AWS_ENDPOINT_URL, else Amazon's."),
+        Extra(name="anonymous", kind="switch", help="Ask without credentials, as public buckets allow."),
+        Extra(name="ignore_etags", kind="switch", help="Take no ETag for an MD5, as in buckets that encrypt with keys of their own."),
+        Extra(name="stac", kind="text", help="Address of a STAC API to search, such as https://host/v1."),
+        Extra(name="collection", kind="text", help="STAC: the collection, or several with commas between."),
+        Extra(name="bbox", kind="text", help="STAC: W,S,E,N in degrees."),
+        Extra(name="from_", kind="text", help="STAC: the first date, such as 2024-05-01."),
+        Extra(name="to", kind="text", help="STAC: the last date."),
+        Extra(name="cloud", kind="number", help="STAC: the largest share under clouds, in percent."),
+        Extra(name="assets", kind="text", help="STAC: which files of each image, with commas between; default: those with the role data."),
+        Extra(name="catalogue", kind="path", help="A TOML file with entries of your own."),
+        Extra(name="unpack", kind="switch", help="Unpack zip and tar archives too, each into a folder of its name."),
+        Extra(name="list_only", kind="switch", help="Only list what would be fetched."),
+        Extra(name="keep_going", kind="switch", help="Fetch the rest where some files are not to be had."),
+    ),
 )
 
 SIMULATE = Verb(
     name="simulate",
     function="terrazzo.workflows.simulate:simulate",
     summary="Simulate images with exact labels, and a recipe to learn them.",
-    help="Writes OUT/images, OUT/labels and OUT/recipe.toml. The world 'ccd' is frames of a CCD detector, with glow, hot pixels "
-    "and particle tracks.",
+    help="Writes OUT/images, OUT/labels, OUT/instances, where touching objects are told apart, and OUT/recipe.toml. The world 'ccd' "
+    "is frames of a CCD detector, with glow, hot pixels and particle tracks; 'scenes' is aerial images with buildings, roads, water "
+    "and trees, with their polygons and a table of run lengths too. The same options write the same bytes.",
     arguments=(
-        Argument(name="world", kind=str, help="What to simulate: ccd."),
+        Argument(name="world", kind=str, help="What to simulate: ccd or scenes."),
         Argument(name="out", help="Folder to write to."),
     ),
-    tables=("simulation",),
-    flags=("simulation",),
+    tables=("simulation", "scenes"),
+    flags=("simulation", "scenes"),
 )
 
 INDEX = Verb(
@@ -176,4 +228,4 @@ DOCTOR = Verb(
     help="Shows what a report of a fault should hold. Takes a few seconds, for it measures the speed of the processor.",
 )
 
-VERBS = (INSPECT, SIMULATE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)
+VERBS = (INSPECT, DOWNLOAD, SIMULATE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)

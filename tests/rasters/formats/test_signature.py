@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from terrazzo.rasters.formats.signature import sniff
         (b"\xff\xd8\xff\xe0", "JPEG"),
         (b"SIMPLE  =                    T", "FITS"),
         (b"\x93NUMPY\x01\x00", "NPY"),
+        (b"PK\x03\x04", "NPZ"),
+        (gzip.compress(b"SIMPLE  =                    T"), "FITS"),
     ],
 )
 def test_the_bytes_tell_whatever_the_name_says(tmp_path: Path, start: bytes, expected: str) -> None:
@@ -31,8 +34,9 @@ def test_the_bytes_tell_whatever_the_name_says(tmp_path: Path, start: bytes, exp
         (b"<VRTDataset rasterXSize='1'>", "XML"),
         (b"\xef\xbb\xbf  <?xml version='1.0'?>", "XML"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-        (b"PK\x03\x04", "zip"),
+        (b"PK\x05\x06", "empty zip"),
         (b"\x1f\x8b\x08", "gzip"),
+        (gzip.compress(b"\x93NUMPY\x01\x00"), "gzip"),
         (b"\x89HDF\r\n", "HDF5"),
         (b"GIF89a", "GIF"),
         (b"hello", "first bytes are b'hello'"),

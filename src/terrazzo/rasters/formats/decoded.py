@@ -9,6 +9,9 @@ from terrazzo.rasters.formats.source import Block
 KEPT_BYTES = 512 * 2**20
 """All kept images together; beyond, those that were used longest ago are dropped. The newest always stays."""
 
+DECODED_LIMIT_BYTES = 512 * 2**20
+"""Larger images of such formats are refused, however small their files."""
+
 _kept: "OrderedDict[DecodedImage, Block]" = OrderedDict()
 _lock = threading.Lock()
 

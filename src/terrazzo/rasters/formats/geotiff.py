@@ -1,92 +1,105 @@
 """GeoTIFF, read by window through rasterio."""
 
 import logging
+import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.handles import HANDLES, ticket
+from terrazzo.rasters.formats.beside import Beside, find_beside
+from terrazzo.rasters.formats.directory import FAILURES, TiffDirectory
+from terrazzo.rasters.formats.remote import patiently
 from terrazzo.rasters.formats.source import Block, Color, Facts
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.window import Window
+from terrazzo.rasters.place import ControlPoints
+from terrazzo.rasters.window import Shape, Window
+
+__all__ = ["FAILURES", "GeoTiff"]
 
 log = logging.getLogger(__name__)
 
 # Grid.transform is None then, and whoever needs a place on the ground says so
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
-FAILURES = (RasterioError, CPLE_BaseError, OSError, ValueError, IndexError)
-"""What rasterio raises on broken files."""
+BLOCK_LIMIT_BYTES = 384 * 2**20
+"""A strip or tile is decoded whole, however small the window: larger ones are refused."""
+
+_INKS = {ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black}
 
 
 class GeoTiff:
-    """An opened GeoTIFF. Every thread that reads gets a dataset handle of its own."""
+    """An opened directory of a TIFF: its first, which is the image of a GeoTIFF, or a page."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path.absolute()
-        self._ticket = ticket()
-        try:
-            with rasterio.Env(), HANDLES.borrow(self._ticket, self._open) as dataset:
-                self.facts = _facts(path, dataset)
-                self._masked = _has_mask(dataset)
-        except FAILURES as error:
-            raise _unreadable(path, "cannot be opened", error) from error
+    def __init__(self, path: Path, offset: int | None = None) -> None:
+        """offset: where a page's directory is in the file, in bytes. What lies beside the file is about its first page."""
+        self._directory = TiffDirectory(path, offset)
+        beside = find_beside(path) if offset is None else Beside()
+        self.pages, self.facts, self._masked = patiently(path, partial(self._open, beside))
+        self._mask_beside = None if beside.mask is None or self._masked else _open_mask(path, beside.mask, self.facts.grid.shape)
 
-    def _open(self) -> DatasetReader:
-        # only this driver: a TIFF's name on another kind of file opens nothing
-        return rasterio.open(self._path, driver="GTiff", sharing=False)
+    def _open(self, beside: Beside) -> tuple[tuple[int, ...], Facts, bool]:
+        with self._directory.borrow("cannot be opened") as dataset:
+            return _pages(dataset), _facts(self._directory.path, dataset, beside), _has_mask(dataset)
 
     def read(self, window: Window, bands: tuple[int, ...]) -> Block:
-        with self._handle(window) as dataset:
-            rows, columns = window.slices
-            place = ((rows.start, rows.stop), (columns.start, columns.stop))
-            alpha = self.facts.alpha if self.facts.alpha not in bands else None
+        return patiently(self._directory.path, partial(self._read, window, bands))
+
+    def _read(self, window: Window, bands: tuple[int, ...]) -> Block:
+        rows, columns = window.slices
+        place = ((rows.start, rows.stop), (columns.start, columns.stop))
+        alpha = self.facts.alpha if self.facts.alpha not in bands else None
+        with self._directory.borrow(_broken(window)) as dataset:
             values = dataset.read([*bands, alpha] if alpha else list(bands), window=place)
             mask = dataset.read_masks(1, window=place) != 0 if self._masked else None
+        if self._mask_beside is not None:
+            with self._mask_beside.borrow(_broken(window)) as dataset:
+                mask = dataset.read(1, window=place) != 0
         return Block(values=values[: len(bands)], mask=_both(mask, values[-1] != 0 if alpha else None))
 
-    @contextmanager
-    def _handle(self, window: Window) -> Iterator[DatasetReader]:
-        try:
-            # without an environment GDAL prints its complaints
-            with rasterio.Env(), HANDLES.borrow(self._ticket, self._open) as dataset:
-                yield dataset
-        except FAILURES as error:
-            place = f"rows {window.row_off} to {window.row_end - 1}, columns {window.col_off} to {window.col_end - 1}"
-            raise _unreadable(self._path, f"is broken: {place} cannot be read", error) from error
-
     def close(self) -> None:
-        HANDLES.close(self._ticket)
+        self._directory.close()
+        if self._mask_beside is not None:
+            self._mask_beside.close()
 
 
-def _facts(path: Path, dataset: DatasetReader) -> Facts:
+def _broken(window: Window) -> str:
+    return f"is broken: rows {window.row_off} to {window.row_end - 1}, columns {window.col_off} to {window.col_end - 1} cannot be read"
+
+
+def _pages(dataset: DatasetReader) -> tuple[int, ...]:
+    """Numbers, from 1, of the directories that are images of their own, not overviews or masks."""
+    # GTIFF_DIR:number:path
+    return tuple(int(name.split(":", 2)[1]) for name in dataset.subdatasets) or (1,)
+
+
+def _facts(path: Path, dataset: DatasetReader, beside: Beside) -> Facts:
     if dataset.count < 1:
         raise RasterError(f"{path} holds no bands.")
-    if dataset.subdatasets:
-        log.info("%s holds %d pages; the first is read.", path, len(dataset.subdatasets))
+    dtype = _dtype(path, dataset)
+    _check_blocks(path, dataset, dtype)
     alphas = [band for band, use in enumerate(dataset.colorinterp, start=1) if use is ColorInterp.alpha]
+    if _INKS.issubset(dataset.colorinterp):
+        log.info("%s is a picture for print: its bands are the inks cyan, magenta, yellow and black, not colours.", path)
     return Facts(
         format="GTiff",
         count=dataset.count,
-        dtype=_dtype(path, dataset),
-        grid=_grid(path, dataset),
-        nodata=tuple(dataset.nodatavals),
+        dtype=dtype,
+        grid=_grid(path, dataset, beside),
+        nodata=tuple(own if own is not None else beside.nodata.get(band) for band, own in enumerate(dataset.nodatavals, start=1)),
         band_names=tuple(dataset.descriptions),
         # the last one is the alpha where writers tag several; a file that is all alpha has values
         alpha=alphas[-1] if alphas and dataset.count > 1 else None,
         tags=dataset.tags(),
         palette=_palette(dataset),
+        control=beside.control or _control(dataset),
     )
 
 
@@ -98,15 +111,36 @@ def _dtype(path: Path, dataset: DatasetReader) -> np.dtype[Any]:
     return dtype
 
 
-def _grid(path: Path, dataset: DatasetReader) -> Grid:
+def _check_blocks(path: Path, dataset: DatasetReader, dtype: np.dtype[Any]) -> None:
+    height, width = dataset.block_shapes[0]
+    needed = height * width * dtype.itemsize * (dataset.count if dataset.interleaving is Interleaving.pixel else 1)
+    if needed > BLOCK_LIMIT_BYTES:
+        raise RasterError(
+            f"{path} is stored in blocks of {height} x {width} pixels, each decoded whole: {needed / 2**20:.0f} MiB, and the limit "
+            f"is {BLOCK_LIMIT_BYTES / 2**20:.0f} MiB. Store it in tiles: gdal_translate -co TILED=YES."
+        )
+
+
+def _grid(path: Path, dataset: DatasetReader, beside: Beside) -> Grid:
+    """The place on the ground, in GDAL's order: of the notes beside the file if they have one, else of the file, else of its world file."""
     shape = (dataset.height, dataset.width)
     # GDAL's way to say that the file holds no transform
-    if dataset.transform.is_identity:
-        if dataset.crs is not None or dataset.gcps[0]:
-            kind = "control points only" if dataset.gcps[0] else "a CRS but no transform"
-            log.info("%s has %s; it is read in pixels, without a place on the ground.", path, kind)
+    own = None if dataset.transform.is_identity else dataset.transform
+    crs = beside.crs or dataset.crs
+    transform = beside.transform or own or beside.world
+    if transform is None:
+        # of control points is told where they are not used
+        if crs is not None and not dataset.gcps[0] and beside.control is None:
+            log.info("%s has a CRS but no transform; it is read in pixels, without a place on the ground.", path)
         return Grid(shape=shape)
-    return Grid(shape=shape, crs=dataset.crs, transform=dataset.transform)
+    if not (all(map(math.isfinite, transform[:6])) and 0 < abs(transform.determinant) < math.inf):
+        raise RasterError(f"{path} has a transform that gives its pixels no area, {tuple(transform[:6])}. Give it a right one.")
+    return Grid(shape=shape, crs=crs, transform=transform)
+
+
+def _control(dataset: DatasetReader) -> ControlPoints | None:
+    points, crs = dataset.gcps
+    return ControlPoints(crs=crs, points=tuple(points)) if points and crs is not None else None
 
 
 def _palette(dataset: DatasetReader) -> dict[int, Color] | None:
@@ -120,14 +154,19 @@ def _has_mask(dataset: DatasetReader) -> bool:
     return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
+def _open_mask(path: Path, place: Path, shape: Shape) -> TiffDirectory:
+    """The mask file beside a TIFF. Raises RasterError if it is of another size."""
+    mask = TiffDirectory(place)
+    with mask.borrow("cannot be opened") as dataset:
+        _check_blocks(place, dataset, _dtype(place, dataset))
+        if dataset.shape != shape:
+            raise RasterError(
+                f"{place} is {dataset.shape[0]} x {dataset.shape[1]} pixels, but {path.name} is {shape[0]} x {shape[1]}. Remove it."
+            )
+    return mask
+
+
 def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     if one is None or other is None:
         return other if one is None else one
     return one & other
-
-
-def _unreadable(path: Path, what: str, error: Exception) -> RasterError:
-    if isinstance(error, RasterError):
-        return error
-    cause = error.__cause__ or error
-    return RasterError(f"{path} {what} ({' '.join(str(cause).split())}). Copy it again or leave it out.")

@@ -2,20 +2,19 @@
 
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.source import Block, Facts
-from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.formats.arrays import HEADER_BYTES, Axes, array_facts, as_planes, check_image
+from terrazzo.rasters.formats.signature import first_bytes
+from terrazzo.rasters.formats.source import Block
 from terrazzo.rasters.window import Window
 
-FAILURES = (OSError, ValueError, TypeError, EOFError, SyntaxError, ArithmeticError, LookupError, TokenError)
+FAILURES = (OSError, ValueError, TypeError, EOFError, SyntaxError, ArithmeticError, LookupError, MemoryError, RecursionError, TokenError)
 """What numpy raises on broken files."""
-
-Axes = Literal["auto", "bands_first", "bands_last"]
 
 
 class NpyArray:
@@ -23,17 +22,9 @@ class NpyArray:
 
     def __init__(self, path: Path, axes: Axes) -> None:
         self._path = path
-        self._bands_last = axes == "bands_last"
-        planes = self._planes()
-        count, height, width = planes.shape
-        self.facts = Facts(
-            format="NPY",
-            count=count,
-            dtype=np.dtype(np.uint8) if planes.dtype == np.bool_ else planes.dtype.newbyteorder("="),
-            grid=Grid(shape=(height, width)),
-            nodata=(None,) * count,
-            band_names=(None,) * count,
-        )
+        self._axes = axes
+        check_header(str(path), first_bytes(path, 12))
+        self.facts = array_facts(path, "NPY", self._planes(), axes)
 
     def _planes(self) -> NDArray[Any]:
         """The array as stored, (bands, height, width); nothing is read yet."""
@@ -41,14 +32,11 @@ class NpyArray:
             # mapped anew each time: no file stays open, and objects in a file are never unpickled
             array: NDArray[Any] = np.load(self._path, mmap_mode="r", allow_pickle=False)
         except FAILURES as error:
-            raise RasterError(f"{self._path} is not a readable NPY array ({' '.join(str(error).split())}).") from error
-        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-            raise RasterError(f"{self._path} holds values of type {array.dtype}; they must be real numbers of at most 64 bits.")
-        if array.ndim not in (2, 3) or array.size == 0:
-            raise RasterError(f"{self._path} holds an array of shape {array.shape}; it must be (height, width) or (bands, height, width).")
-        if array.ndim == 2:
-            return array[None]
-        return np.moveaxis(array, 2, 0) if self._bands_last else array
+            raise RasterError(
+                f"{self._path} is not a readable NPY array ({' '.join(str(error).split()) or type(error).__name__})."
+            ) from error
+        check_image(str(self._path), array.dtype, array.shape)
+        return as_planes(array, self._axes)
 
     def read(self, window: Window, bands: tuple[int, ...]) -> Block:
         rows, columns = window.slices
@@ -61,3 +49,11 @@ class NpyArray:
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+def check_header(what: str, start: bytes) -> None:
+    """Raises RasterError if an array declares a header too long to be one. start: its first 12 bytes."""
+    # version 1 counts the header in two bytes
+    length = int.from_bytes(start[8:12], "little") if start[6:7] not in (b"", b"\x01") else 0
+    if length > HEADER_BYTES:
+        raise RasterError(f"{what} is not a readable NPY array (its header declares {length} bytes, at most {HEADER_BYTES} are read).")

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from terrazzo.rasters.formats.geotiff import GeoTiff
 from terrazzo.rasters.formats.npy import NpyArray
+from terrazzo.rasters.formats.npz import NpzArray
+from terrazzo.rasters.formats.pages import open_tiff
 from terrazzo.rasters.formats.picture import Picture
 from terrazzo.rasters.formats.signature import sniff
 from terrazzo.rasters.formats.source import Source
@@ -16,7 +17,7 @@ def open_source(path: Path, options: DataOptions) -> Source:
     # an address is GDAL's to look at, with the one driver that reads by window
     kind = "GTiff" if isinstance(path, RemotePath) else sniff(path)
     if kind == "GTiff":
-        return GeoTiff(path)
+        return open_tiff(path, options.page)
     if kind == "FITS":
         # astropy takes half a second to import, which only FITS is worth
         from terrazzo.rasters.formats.fits import FitsImage
@@ -24,4 +25,6 @@ def open_source(path: Path, options: DataOptions) -> Source:
         return FitsImage(path, options.hdu)
     if kind == "NPY":
         return NpyArray(path, options.axes)
+    if kind == "NPZ":
+        return NpzArray(path, options.array, options.axes)
     return Picture(path, kind, options.picture_mpx)

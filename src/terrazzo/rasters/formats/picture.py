@@ -10,13 +10,15 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from terrazzo.errors import RasterError
 from terrazzo.rasters.formats.decoded import DecodedImage
+from terrazzo.rasters.formats.jpeg import check_jpeg
+from terrazzo.rasters.formats.png import check_png, still_image
 from terrazzo.rasters.formats.source import Block, Color, Facts
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
@@ -30,25 +32,33 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(TiffImage
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that swap height and width."""
+_STRIP_PX = 2**20
+"""Pixels that are turned into bands at a time."""
 
 
 class Picture:
     """An opened PNG or JPEG."""
 
     def __init__(self, path: Path, name: str, limit_mpx: int) -> None:
+        """limit_mpx: the largest that is decoded, in megapixels of one 8-bit band."""
         self._path = path
         self._name = name
         self._image = DecodedImage(self._decode)
         try:
+            twofold = name == "JPEG" and check_jpeg(path).progressive
+            if name == "PNG":
+                check_png(path)
             with _open(path, name) as image:
                 self.facts = _facts(image, name)
         except FAILURES as error:
             raise _unreadable(path, error) from error
         height, width = self.facts.grid.shape
-        if height * width > limit_mpx * 10**6:
+        # progressive ones keep their coefficients beside their pixels
+        mpx = height * width * self.facts.count * self.facts.dtype.itemsize * (2 if twofold else 1) / 10**6
+        if mpx > limit_mpx:
             raise RasterError(
-                f"{path} is {height} x {width} pixels; a {name} of more than {limit_mpx} megapixels is not decoded. "
-                "Raise data.picture_mpx, or convert it to a tiled GeoTIFF."
+                f"{path} is {height} x {width} pixels, which take as much memory as {mpx:.0f} megapixels of one 8-bit band; "
+                f"the limit is {limit_mpx}. Raise data.picture_mpx, or convert it to a tiled GeoTIFF."
             )
 
     def read(self, window: Window, bands: tuple[int, ...]) -> Block:
@@ -146,9 +156,9 @@ def _block(path: Path, image: ImageFile, name: str) -> Block:
     """Decode an image whole: every band of it, and what its alpha or transparent colour masks."""
     layout = _LAYOUTS[_stored(image)]
     deep = layout.dtype is np.uint16 and layout.count > 1
-    values = _deep(path, layout.count) if deep else _planes(_upright(image, name))
+    values = _deep(path, layout.count) if deep else _planes(image, layout, _orientation(image) if name == "JPEG" else 1)
     if layout.divisor > 1:
-        values = values // np.uint8(layout.divisor)
+        values //= np.uint8(layout.divisor)
     if layout.alpha is not None:
         return Block(values=values, mask=values[layout.alpha - 1] != 0)
     transparent = image.info.get("transparency")
@@ -159,50 +169,45 @@ def _block(path: Path, image: ImageFile, name: str) -> Block:
     return Block(values=values)
 
 
-def _upright(image: ImageFile, name: str) -> Image.Image:
-    shown: Image.Image = image if image.mode != "CMYK" else image.convert("RGB")
-    if name == "JPEG" and _orientation(image) != 1:
-        return ImageOps.exif_transpose(shown)
-    return shown
+def _planes(image: ImageFile, layout: _Layout, orientation: int) -> NDArray[Any]:
+    """Decode to (bands, height, width), turned upright, bool as 0 and 1; strip by strip, for Pillow has its own copy of the whole."""
+    width, height = image.size
+    planes = np.empty((layout.count, *((width, height) if orientation in _TURNED else (height, width))), layout.dtype)
+    stored = _as_stored(planes, orientation)
+    rows = max(1, _STRIP_PX // width)
+    for top in range(0, height, rows):
+        samples = np.asarray(_colors(image.crop((0, top, width, min(top + rows, height))), adobe="adobe" in image.info))
+        if samples.dtype == np.bool_:
+            # Pillow's True is the byte 255
+            samples = samples.view(np.uint8) & 1
+        stored[:, top : top + rows] = samples if samples.ndim == 2 else np.moveaxis(samples, 2, 0)
+    return planes
 
 
-def _planes(image: Image.Image) -> NDArray[Any]:
-    """(height, width) or (height, width, bands) to (bands, height, width), bool to 0 and 1."""
-    samples = np.asarray(image)
-    if samples.dtype == np.bool_:
-        # Pillow's True is the byte 255
-        samples = samples.view(np.uint8) & 1
-    return samples[None] if samples.ndim == 2 else np.ascontiguousarray(np.moveaxis(samples, 2, 0))
+def _colors(image: Image.Image, *, adobe: bool) -> Image.Image:
+    """Inks to red, green, blue; other images as they are."""
+    if image.mode != "CMYK":
+        return image
+    # Adobe stores how much light an ink lets through, and Pillow takes all files for Adobe's
+    return (image if adobe else ImageChops.invert(image)).convert("RGB")
+
+
+def _as_stored(planes: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """A view of upright planes in which rows and columns are those of the file, by the EXIF orientation."""
+    turned = planes.swapaxes(1, 2) if orientation in _TURNED else planes
+    rows = slice(None, None, -1 if orientation in (3, 4, 6, 7) else None)
+    columns = slice(None, None, -1 if orientation in (2, 3, 7, 8) else None)
+    return turned[:, rows, columns]
 
 
 def _deep(path: Path, count: int) -> NDArray[Any]:
     """Decode a PNG of 16-bit colours, (bands, height, width), which Pillow would cut down to 8 bits."""
-    samples = cv2.imdecode(np.frombuffer(_still(path.read_bytes()), np.uint8), cv2.IMREAD_UNCHANGED)
+    samples = cv2.imdecode(np.frombuffer(still_image(path.read_bytes()), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16 or samples.ndim != 3:
         raise ValueError("its 16-bit samples cannot be decoded")
     # OpenCV gives blue, green, red, alpha, and grey with alpha as four bands
     order = {2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[count]
-    return np.ascontiguousarray(np.moveaxis(samples, 2, 0)[order])
-
-
-def _still(png: bytes) -> bytes:
-    """The chunks of a PNG that hold its pixels, checked: OpenCV reads truncated files without a word, and of animations the first frame.
-
-    Raises ValueError if a chunk is damaged or the end is missing.
-    """
-    kept = [png[:8]]
-    place = 8
-    while place < len(png):
-        length, kind = struct.unpack(">I4s", png[place : place + 8])
-        chunk = png[place : place + 12 + length]
-        if len(chunk) < 12 + length or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
-            raise ValueError(f"its chunk {kind!r} is damaged")
-        if kind in (b"IHDR", b"IDAT", b"IEND"):
-            kept.append(chunk)
-        if kind == b"IEND":
-            return b"".join(kept)
-        place += len(chunk)
-    raise ValueError("its end is missing")
+    return np.stack([samples[..., place] for place in order])
 
 
 def _unreadable(path: Path, error: Exception) -> RasterError:

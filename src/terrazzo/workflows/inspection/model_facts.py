@@ -1,9 +1,10 @@
-"""What a model is. Its own module: only here inspecting needs torch."""
+"""What a model is. Its own module: only here and in run_facts inspecting needs torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from terrazzo.models.bundle import Bundle, load_bundle
+from terrazzo.workflows.inspection.wording import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +35,17 @@ class ModelFacts:
         """Trained numbers."""
         return sum(parameter.numel() for parameter in self.bundle.network.parameters())
 
-    def lines(self) -> list[str]:
-        """The facts as lines of text, the first with the path."""
+    def heading(self) -> str:
+        return f"model, {self.bundle.card.network.kind} of {self.parameters:,} parameters"
+
+    def rows(self) -> list[Row]:
+        """The facts, a name and a text each."""
         card = self.bundle.card
         place = f", cell {card.cell_size[0]:.6g} x {card.cell_size[1]:.6g} of {card.crs}" if card.cell_size is not None else ""
         return [
-            f"{self.path}: model, {card.network.kind} of {self.parameters:,} parameters",
-            f"  {card.bands} bands, windows of {card.window[0]} x {card.window[1]} pixels{place}",
-            f"  classes: {', '.join(self.bundle.legend.names)}",
+            ("input", f"{card.bands} bands, windows of {card.window[0]} x {card.window[1]} pixels{place}"),
+            ("classes", ", ".join(self.bundle.legend.names)),
+            ("made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
         ]
 
 

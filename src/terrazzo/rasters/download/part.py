@@ -1,0 +1,186 @@
+"""A file that is not whole yet: its bytes, and a journal of which of them are there.
+
+    .big-1f2e3d4c5b.part        as long as the file; holes where nothing is yet
+    .big-1f2e3d4c5b.part.json   what file it is, and [start, done, stop] of its segments
+
+    0        start          done               stop             size
+    |--- ... --|##############|..................|--- ... --------|
+
+Stopped anywhere, also by kill -9, the bytes before `done` are good: they are written before the journal says so. Under its final name a
+file is whole, and its checksum was right where one is known.
+"""
+
+import fcntl
+import json
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from terrazzo.errors import ConflictError, EnvironmentFault
+from terrazzo.rasters.download.names import short_name
+from terrazzo.rasters.download.sources import Chunk, RemoteFile
+
+JOURNAL_FROM_BYTES = 8 * 2**20
+"""Smaller files are fetched anew instead of going on."""
+SEGMENT_BYTES = 128 * 2**20
+"""Each connection is for about so much of a file: more of them cost a server more than they bring."""
+SAVE_EVERY_S = 1.0
+
+
+@dataclass(kw_only=True)
+class Segment:
+    """Bytes of a file that come one after another."""
+
+    start: int
+    done: int
+    """The first byte that is not there yet."""
+    stop: int | None
+    """The first byte after the segment; None where the size of the file is not known."""
+
+    @property
+    def complete(self) -> bool:
+        return self.done == self.stop
+
+
+@dataclass(kw_only=True, eq=False)
+class Part:
+    """A file on its way. `write` may be called from several threads, one for each segment."""
+
+    file: RemoteFile
+    target: Path
+    segments: list[Segment] = field(default_factory=list)
+    left: int = 0
+    """Segments that are still at work; whoever brings it to 0 finishes or closes the part."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self._path = short_name(self.target, ".part")
+        self._journal = short_name(self.target, ".part.json")
+        self._descriptor: int | None = None
+        self._saved_at = 0.0
+
+    def bytes_kept(self) -> int:
+        """How many bytes earlier runs left that can be used."""
+        return sum(segment.done - segment.start for segment in self._read_journal() or ())
+
+    def open(self, connections: int) -> None:
+        """Go on where an earlier run stopped, or begin: sets `segments`.
+
+        Raises ConflictError if another process is at it, OSError.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise ConflictError(f"{self.target} is being fetched by another process. Wait for it, or give another OUT.") from error
+        found = self._read_journal()
+        self.segments = self._cut(connections) if found is None else found
+        if found is None:
+            os.ftruncate(self._descriptor, 0)
+            if self.file.size is not None:
+                os.ftruncate(self._descriptor, self.file.size)
+            self.save()
+        self.left = sum(not segment.complete for segment in self.segments)
+
+    def write(self, segment: Segment, chunk: Chunk) -> None:
+        """Add bytes to a segment. Raises OSError."""
+        if self._descriptor is None:
+            raise ValueError("the part is closed")
+        view = memoryview(chunk)
+        while view:
+            # a full disk may take a piece before it takes no more
+            written = os.pwrite(self._descriptor, view, segment.done)
+            segment.done += written
+            view = view[written:]
+        if time.monotonic() - self._saved_at > SAVE_EVERY_S:
+            self.save()
+
+    def restart(self, segment: Segment) -> None:
+        """Forget what a segment has: its server sends no parts."""
+        segment.done = segment.start
+
+    def save(self) -> None:
+        """Write the journal, once the disk has what it tells of. Raises OSError."""
+        if self._descriptor is None or not self._journaled:
+            return
+        with self.lock:
+            self._saved_at = time.monotonic()
+            facts = {"state": self._state, "segments": [[segment.start, segment.done, segment.stop] for segment in self.segments]}
+            os.fdatasync(self._descriptor)
+            temporary = self._journal.with_suffix(".new")
+            temporary.write_text(json.dumps(facts), encoding="utf-8")
+            temporary.replace(self._journal)
+
+    def finish(self) -> None:
+        """Check the bytes and give the file its name.
+
+        Raises EnvironmentFault if the checksum is wrong (then nothing is left), ConflictError if a file of that name has come, OSError.
+        """
+        if self._descriptor is None:
+            raise ValueError("the part is closed")
+        if self.file.size is None:
+            os.ftruncate(self._descriptor, self.segments[0].done)
+        os.fsync(self._descriptor)
+        checksum = self.file.checksum
+        if checksum is not None and checksum.of(self._path) != checksum.digits:
+            self.discard()
+            hint = " If its bucket encrypts with keys of its own, add --ignore-etags." if checksum.said_by == "its ETag" else ""
+            raise EnvironmentFault(
+                f"{self.file} came with the wrong {checksum.algorithm}: not what {checksum.said_by} says.{hint} Fetch it again."
+            )
+        if self.target.exists() or self.target.is_symlink():
+            raise ConflictError(f"{self.target} has come into being while it was fetched; it is not overwritten.")
+        self._path.rename(self.target)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what is left of a part."""
+        self._journal.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Stop here; what is there stays for the next run, if there is a journal of it."""
+        with self.lock:
+            descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    @property
+    def _journaled(self) -> bool:
+        return self.file.parts and self._state[1] is not None and (self.file.size or 0) >= JOURNAL_FROM_BYTES
+
+    @property
+    def _state(self) -> list[object]:
+        """What must be the same to go on with a part."""
+        return [self.file.size, self.file.state or (self.file.checksum.digits if self.file.checksum else None)]
+
+    def _cut(self, connections: int) -> list[Segment]:
+        """Segments of about equal length, none without a byte."""
+        size = self.file.size
+        if size is None or not self.file.parts:
+            return [Segment(start=0, done=0, stop=size)]
+        count = max(1, min(connections, -(-size // SEGMENT_BYTES)))
+        edges = [size * number // count for number in range(count + 1)]
+        return [Segment(start=start, done=start, stop=stop) for start, stop in pairwise(edges)]
+
+    def _read_journal(self) -> list[Segment] | None:
+        """The segments of an earlier run; None if there are none that belong to this file and its state."""
+        if not self._journaled:
+            return None
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            facts = json.loads(self._journal.read_text(encoding="utf-8"))
+            segments = [Segment(start=start, done=done, stop=stop) for start, done, stop in facts["segments"]]
+            edges = [0, *(segment.stop for segment in segments)]
+            fits = [segment.start for segment in segments] == edges[:-1] and edges[-1] == self.file.size
+            whole = all(isinstance(segment.stop, int) and segment.start <= segment.done <= segment.stop for segment in segments)
+            if facts["state"] == self._state and fits and whole and self._path.stat().st_size == self.file.size:
+                return segments
+        return None

@@ -1,0 +1,64 @@
+"""One directory of a TIFF (its image, or one of its pages), opened by GDAL's own TIFF driver and nothing else."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+
+from terrazzo.errors import RasterError
+from terrazzo.rasters.formats.handles import HANDLES, ticket
+from terrazzo.rasters.formats.remote import gdal_name, remote_options, unreachable
+from terrazzo.rasters.location import RemotePath
+
+FAILURES = (RasterioError, CPLE_BaseError, OSError, ValueError, IndexError)
+"""What rasterio raises on broken files."""
+
+CACHE_BYTES = 512 * 2**20
+"""Blocks that GDAL keeps, all files together; by itself it would take a twentieth of the machine's memory in every process."""
+
+
+def environment(path: Path) -> rasterio.Env:
+    """GDAL as a file is read with it: quiet, blind to the files beside it, with a bounded cache.
+
+    By itself GDAL would open masks, overviews and metadata that lie beside a file by whatever driver they ask for,
+    so that a VRT among them could have any other file read.
+    """
+    own = {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": CACHE_BYTES}
+    return rasterio.Env(**{"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **own, **remote_options(path)})
+
+
+class TiffDirectory:
+    """The first directory of a TIFF file, or the one at an offset in bytes. Every thread that borrows it gets a dataset of its own."""
+
+    def __init__(self, path: Path, offset: int | None = None) -> None:
+        self.path = path
+        name = gdal_name(path.absolute())
+        # by its plain name GDAL also finds the mask inside the file
+        self._name = name if offset is None else f"GTIFF_DIR:off:{offset}:{name}"
+        self._ticket = ticket()
+
+    @contextmanager
+    def borrow(self, failed: str) -> Iterator[DatasetReader]:
+        """An open dataset. failed: what to say if GDAL complains, such as 'cannot be opened'. Raises RasterError then."""
+        try:
+            with environment(self.path), HANDLES.borrow(self._ticket, self._open) as dataset:
+                yield dataset
+        except FAILURES as error:
+            if isinstance(error, RasterError):
+                raise
+            if isinstance(self.path, RemotePath):
+                raise unreachable(self.path, error) from error
+            cause = " ".join(str(error.__cause__ or error).split())
+            raise RasterError(f"{self.path} {failed} ({cause}). Copy it again or leave it out.") from error
+
+    def close(self) -> None:
+        HANDLES.close(self._ticket)
+
+    def _open(self) -> DatasetReader:
+        # only this driver: a TIFF's name on another kind of file opens nothing
+        return rasterio.open(self._name, driver="GTiff", sharing=False)

@@ -1,0 +1,116 @@
+"""The shares of the classes in masks, by the legend that the options and the masks make; without one, by value."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from terrazzo.errors import DataError
+from terrazzo.labels.colors import Color, default_colors, hex_color
+from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.labels.options import LegendOptions
+from terrazzo.labels.resolve import resolve_legend
+from terrazzo.labels.sentences import number
+from terrazzo.labels.survey import survey
+from terrazzo.progress import Silent
+from terrazzo.workflows.inspection.raster_facts import RasterFacts
+
+LEFT_OUT: Color = (128, 128, 128)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassShare:
+    """A class and how many pixels it has."""
+
+    name: str
+    value: int | None
+    """Of the legend; None for what is left out, or outside the legend."""
+    color: Color
+    pixels: int
+    share: float
+    """Of all pixels that were read and are there, 0 to 1."""
+
+    def plain(self) -> dict[str, object]:
+        """As values that JSON can hold."""
+        return {"name": self.name, "value": self.value, "color": hex_color(self.color), "pixels": self.pixels, "share": self.share}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the masks of a set are understood."""
+
+    legend: Legend | None = None
+    counts: Mapping[Path, Mapping[float, int]] = field(default_factory=dict)
+    """Of each file: raw value, as the legend takes it, to pixels."""
+    fault: DataError | None = None
+    """Why they make no legend."""
+
+    @property
+    def total(self) -> dict[float, int]:
+        """Over all files: raw value to pixels."""
+        total: dict[float, int] = {}
+        for counts in self.counts.values():
+            for raw, count in counts.items():
+                total[raw] = total.get(raw, 0) + count
+        return dict(sorted(total.items()))
+
+    def shares(self, path: Path | None = None) -> tuple[ClassShare, ...]:
+        """The classes in one file, or in all."""
+        counts = self.total if path is None else self.counts.get(path, {})
+        return class_shares(counts, self.legend) if counts else ()
+
+
+def read_masks(files: Sequence[RasterFacts], options: LegendOptions) -> Reading:
+    """Understand masks as labels of the options; those of object numbers as such.
+
+    Raises RecipeError if the options contradict each other.
+    """
+    numbered = any(facts.kind == "objects" for facts in files) and options.encoding == "auto"
+    wanted = options.model_copy(update={"encoding": "instances"}) if numbered else options
+    try:
+        with quiet("terrazzo.labels"):
+            found = survey([facts.path for facts in files], Silent(), wanted)
+    except DataError as error:
+        return Reading(fault=error)
+    counts = {file.path: file.counts for file in found.files}
+    try:
+        with quiet("terrazzo.labels"):
+            return Reading(legend=resolve_legend(wanted, found), counts=counts)
+    except DataError as error:
+        plain = all(facts.values is not None for facts in files)
+        return Reading(fault=error, counts=counts if plain else {})
+
+
+def class_shares(values: Mapping[float, int], legend: Legend | None) -> tuple[ClassShare, ...]:
+    """The classes of a legend in its order, then what it leaves out and does not know; without a legend, each value."""
+    total = max(sum(values.values()), 1)
+    if legend is None:
+        colors = default_colors(len(values))
+        return tuple(
+            ClassShare(name=number(value), value=None, color=color, pixels=count, share=count / total)
+            for (value, count), color in zip(values.items(), colors, strict=True)
+        )
+    pixels: dict[int | None, int] = {}
+    for value, count in values.items():
+        index = legend.index(value)
+        pixels[index] = pixels.get(index, 0) + count
+    found = [
+        ClassShare(name=entry.name, value=entry.value, color=entry.color, pixels=pixels.get(index, 0), share=pixels.get(index, 0) / total)
+        for index, entry in enumerate(legend.classes)
+    ]
+    rest = {"left out": pixels.get(IGNORE, 0), "outside the legend": pixels.get(None, 0)}
+    found += [ClassShare(name=name, value=None, color=LEFT_OUT, pixels=count, share=count / total) for name, count in rest.items() if count]
+    return tuple(found)
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Without the notices of those who read data to use them: the findings say it all. name: of their logger."""
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

@@ -1,0 +1,89 @@
+"""Findings of everything that is no raster: samples tables, recipes, models, runs, vectors, tables of objects."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from terrazzo.progress import Progress
+from terrazzo.recipes.recipe import load_recipe
+from terrazzo.workflows.inspection.class_shares import ClassShare
+from terrazzo.workflows.inspection.finding import Finding
+from terrazzo.workflows.inspection.object_facts import coco_facts, run_table_facts
+from terrazzo.workflows.inspection.pair_facts import pair_facts
+from terrazzo.workflows.inspection.run_folder import is_run
+from terrazzo.workflows.inspection.wording import Row
+
+
+def look_at(path: Path, progress: Progress) -> Finding:
+    """What a file or folder is. Raises TerrazzoError if it cannot be used."""
+    if path.is_dir() or path.name in ("model.json", "model.safetensors"):
+        return _run(path) if is_run(path) else _model(path)
+    if path.suffix.lower() == ".toml":
+        return _recipe(path, progress)
+    kinds: dict[str, Callable[[Path], Finding]] = {".parquet": _samples, ".csv": _objects, ".json": _objects}
+    return kinds[path.suffix.lower()](path)
+
+
+def _samples(path: Path) -> Finding:
+    # geopandas takes a second to import, which only tables are worth
+    from terrazzo.samples.table import load
+    from terrazzo.workflows.sample_facts import sample_facts, sample_lines
+
+    samples = load(path)
+    facts = sample_facts(samples)
+    size = f"{samples.size[0]} x {samples.size[1]} pixels"
+    pixels = samples.class_pixels().sum(axis=0).tolist()
+    total = max(sum(pixels), 1)
+    return Finding(
+        name=str(path),
+        heading=f"samples table, {facts['windows']} windows of {size} of {facts['scenes']} images",
+        rows=[_row(line) for line in sample_lines(samples)],
+        plain={"kind": "samples", "path": str(path.absolute()), **facts},
+        shares=[
+            ClassShare(name=entry.name, value=entry.value, color=entry.color, pixels=count, share=count / total)
+            for entry, count in zip(samples.legend.classes, pixels, strict=True)
+        ],
+    )
+
+
+def _row(line: str) -> Row:
+    name, _, text = line.partition(": ")
+    return name, text
+
+
+def _recipe(path: Path, progress: Progress) -> Finding:
+    """A recipe that is valid and, where it names images, what it finds."""
+    loaded = load_recipe(path)
+    given = {table: list(keys) for table, keys in loaded.recipe.model_dump(exclude_unset=True).items()}
+    rows = [(f"[{table}]", ", ".join(keys)) for table, keys in given.items() if keys]
+    plain: dict[str, object] = {"kind": "recipe", "path": str(path.absolute()), "given": given}
+    if loaded.recipe.data.images is None:
+        return Finding(name=str(path), heading="recipe", rows=rows, plain=plain)
+    pairs = pair_facts(loaded.recipe, loaded.folder, progress)
+    found = pairs.finding(str(path))
+    return Finding(
+        name=str(path),
+        heading=f"recipe, {found.heading}",
+        rows=[*rows, *found.rows],
+        plain={**plain, **pairs.plain()},
+        problems=found.problems,
+        shares=found.shares,
+    )
+
+
+def _objects(path: Path) -> Finding:
+    facts = run_table_facts(path) if path.suffix.lower() == ".csv" else coco_facts(path)
+    return Finding(name=str(path), heading=facts.heading(), rows=facts.rows(), plain=facts.plain())
+
+
+def _model(folder: Path) -> Finding:
+    from terrazzo.workflows.inspection.model_facts import model_facts
+
+    facts = model_facts(folder)
+    return Finding(name=str(folder), heading=facts.heading(), rows=facts.rows(), plain=facts.plain())
+
+
+def _run(folder: Path) -> Finding:
+    from terrazzo.workflows.inspection.run_facts import run_facts
+
+    facts = run_facts(folder)
+    return Finding(name=str(folder), heading=facts.heading(), rows=facts.rows(), plain=facts.plain())
