@@ -143,6 +143,19 @@ def test_digest_of_a_large_file_is_sampled_and_says_so(tmp_path: Path, monkeypat
         assert (digest(path) != plain) == seen
 
 
+def test_digest_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tif")
+    assert digest(tmp_path / "pipe.tif").startswith("blake2b:")
+
+
+def test_compressed_fits_and_archives_of_arrays_are_images(tmp_path: Path) -> None:
+    for name in ("a.v1.fits.gz", "b.npz", "c.FIT.GZ", "d.tif.gz", "e.gz", "f.csv.gz"):
+        (tmp_path / name).touch()
+    assert [file.name for file in find_images(str(tmp_path), tmp_path)] == ["a.v1", "b", "c"]
+    assert [file.name for file in find_images("*.fits.gz", tmp_path)] == ["a.v1"]
+    assert find_images("a.v1.fits.gz", tmp_path)[0].name == "a.v1"
+
+
 def test_digest_of_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(RasterError, match="missing"):
         digest(tmp_path / "missing.tif")

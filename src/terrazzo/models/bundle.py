@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +28,11 @@ VERSION: Literal[1] = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
 
+_OF_THE_SET = ("root", "images", "labels", "pair_suffix", "pair_prefix", "pair_table")
+"""Options of [data] that say where the training set was."""
+_OF_ITS_GRID = ("crs", "cell_size")
+"""Options of [data] that brought the training set to one grid; a map is made on its image's own."""
+
 Side = Annotated[int, Field(ge=1, le=8192)]
 
 
@@ -44,7 +50,7 @@ class ModelCard(Options):
     """(x, y) ground size of a training pixel in units of `crs`; None without georeference."""
     crs: str | None
     reading: DataOptions
-    """How pixels were read: bands, nodata, HDU, axes; without paths."""
+    """How pixels were read: bands, those that join from beside each image, nodata, HDU, axes; without paths and target grid."""
     legend: dict[str, Any]
     scaling: dict[str, Any]
     recipe: dict[str, Any]
@@ -65,6 +71,20 @@ class Bundle:
 
 
 SCALING = TypeAdapter(Scaling)
+
+
+def without_paths(data: DataOptions) -> DataOptions:
+    """[data] without the files of a training set, which say nothing elsewhere."""
+    return _default(data, _OF_THE_SET)
+
+
+def reading_of(data: DataOptions) -> DataOptions:
+    """How images are read for a model that was trained with these options: ModelCard.reading."""
+    return _default(data, (*_OF_THE_SET, *_OF_ITS_GRID))
+
+
+def _default(data: DataOptions, names: Sequence[str]) -> DataOptions:
+    return data.model_copy(update={name: DataOptions.model_fields[name].default for name in names})
 
 
 def save_bundle(folder: Path, network: nn.Module, card: ModelCard) -> None:

@@ -56,7 +56,10 @@ class Predictor:
     def provenance(self, raster: Raster) -> str:
         """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents."""
         options = self.options.model_dump(mode="json", exclude={"probabilities", "batch_size"})
-        facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": digest(raster.path), "options": options}
+        image, *joined = (digest(path) for path in raster.paths)
+        facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options}
+        if joined:
+            facts["extra_bands"] = joined
         return json.dumps(facts, sort_keys=True)
 
     def job(self, raster: Raster, wanted: Callable[[Window], bool] | None = None) -> Job:

@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import io
 import os
 import re
 from collections import Counter
@@ -13,7 +14,7 @@ from terrazzo.errors import RasterError
 from terrazzo.rasters.location import RemotePath, to_path
 from terrazzo.rasters.window import Window
 
-IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".fits", ".fit", ".fts", ".npy"})
+IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".npy", ".npz"})
 """Which files of a folder count as images; lower case."""
 
 SAMPLED_BEYOND_BYTES = 256 * 2**20
@@ -56,7 +57,7 @@ def find_images(spec: str | Path, root: Path, suffixes: frozenset[str] = IMAGE_S
         return [_remote(place)]
     target = root.absolute() / place.expanduser()
     if target.is_file():
-        return [ImageFile(name=target.stem, path=target)]
+        return [ImageFile(name=_name([target.name]), path=target)]
     if target.is_dir():
         found = [ImageFile(name=_name(path.relative_to(target).parts), path=path) for path in _walk(target, suffixes)]
     else:
@@ -110,7 +111,8 @@ def digest(path: Path) -> str:
         sampled = size > SAMPLED_BEYOND_BYTES
         count = _BLOCKS if sampled else -(-size // _BLOCK_BYTES)
         hashed = hashlib.blake2b(str(size).encode(), digest_size=20)
-        with path.open("rb") as file:
+        # a pipe has no size, and opening it could wait for ever
+        with path.open("rb") if count else io.BytesIO() as file:
             for number in range(count):
                 file.seek((size - _BLOCK_BYTES) * number // (_BLOCKS - 1) if sampled else number * _BLOCK_BYTES)
                 hashed.update(file.read(_BLOCK_BYTES))
@@ -176,8 +178,14 @@ def _matched(parts: Sequence[str], segments: Sequence[str]) -> list[str]:
 
 
 def _ends(name: str, suffixes: frozenset[str]) -> bool:
-    return PurePath(name).suffix.lower() in suffixes
+    return _suffix(name).lower() in suffixes
 
 
 def _name(parts: Sequence[str]) -> str:
-    return "/".join([*parts[:-1], PurePath(parts[-1]).stem])
+    return "/".join([*parts[:-1], parts[-1].removesuffix(_suffix(parts[-1]))])
+
+
+def _suffix(name: str) -> str:
+    """The extension; that of a gzip-compressed file has two parts, such as .fits.gz."""
+    path = PurePath(name)
+    return "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix

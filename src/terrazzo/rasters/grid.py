@@ -84,7 +84,7 @@ def crs_name(crs: CRS) -> str:
     """The code of a CRS, such as EPSG:32633, else its name."""
     text = crs.to_string()
     if ":" in text and "[" not in text:
-        return text
+        return str(text)
     import pyproj
 
     return str(pyproj.CRS.from_wkt(crs.to_wkt()).name)

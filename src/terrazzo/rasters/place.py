@@ -56,9 +56,11 @@ class Place:
         if isinstance(self.ground, Affine):
             return {"src_crs": self.crs, "src_transform": self.ground * Affine.translation(*origin) * Affine.scale(*step)}
         points = [
-            GroundControlPoint(
-                row=(point.row - origin[1]) / step[1], col=(point.col - origin[0]) / step[0], x=point.x, y=point.y, z=point.z
-            )
-            for point in self.ground
+            control_point((point.col - origin[0]) / step[0], (point.row - origin[1]) / step[1], (point.x, point.y)) for point in self.ground
         ]
         return {"src_crs": self.crs, "gcps": points}
+
+
+def control_point(column: float, row: float, ground: tuple[float, float]) -> GroundControlPoint:
+    """A control point at height 0: without a height, GDAL takes it for none."""
+    return GroundControlPoint(row=row, col=column, x=ground[0], y=ground[1], z=0, id="1", info="")

@@ -1,6 +1,5 @@
 """An opened image of any format, read by window."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.opening import open_source
-from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Color, Source
+from terrazzo.rasters.assembly import BAND_LIMIT, Assembly, assemble
+from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Color
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions
-from terrazzo.rasters.validity import find_holes, find_valid
+from terrazzo.rasters.place import Place
+from terrazzo.rasters.validity import Invalid, find_valid
 from terrazzo.rasters.window import Shape, Window, whole
 
-BAND_LIMIT = 4096
-"""Far beyond any instrument: a file that declares more is damaged, or its axes are in another order."""
+__all__ = ["BAND_LIMIT", "Pixels", "Raster", "open_raster"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,28 +36,27 @@ class Pixels:
 class Raster:
     """An opened image. `read` may be called from several threads."""
 
-    def __init__(self, path: Path, source: Source, options: DataOptions) -> None:
-        facts = source.facts
-        if 0 in facts.grid.shape:
-            raise RasterError(f"{path} holds no pixels: it is {facts.grid.shape[0]} x {facts.grid.shape[1]}.")
-        if facts.count > BAND_LIMIT:
-            raise RasterError(
-                f"{path} declares {facts.count} bands; at most {BAND_LIMIT} are read. Is the file damaged, or (NPY) data.axes wrong?"
-            )
+    def __init__(self, path: Path, assembly: Assembly, invalid: Invalid) -> None:
+        facts = assembly.facts
         self.path = path
+        self.paths: tuple[Path, ...] = assembly.paths
+        """The image and the files whose bands join it."""
         self.format = facts.format
-        self.grid: Grid = facts.grid
-        self.shape: Shape = facts.grid.shape
-        self.dtype: np.dtype[Any] = facts.dtype
+        self.grid: Grid = assembly.grid
+        self.shape: Shape = assembly.grid.shape
+        self.place: Place | None = assembly.place
+        """Where the file's own pixels lie on the ground; the grid may be another if options ask for one."""
+        self.dtype: np.dtype[Any] = assembly.layer.dtype
         self.tags: dict[str, str] = facts.tags
         self.palette: dict[int, Color] | None = facts.palette
         self.alpha: int | None = facts.alpha
-        self._source = source
-        self._selected = _select(path, options.bands, facts.color_bands, facts.count)
-        self._invalid = options.invalid
-        self.bands = len(self._selected)
-        self.band_names: tuple[str | None, ...] = tuple(facts.band_names[band - 1] for band in self._selected)
-        self.nodata: tuple[float | None, ...] = _nodata(path, options.nodata, facts.nodata, self._selected)
+        self.bands = assembly.layer.bands
+        self.band_names: tuple[str | None, ...] = assembly.band_names
+        self.all_band_names: tuple[str | None, ...] = assembly.all_band_names
+        """Of all bands that there are to choose from, by number from 1."""
+        self.nodata: tuple[float | None, ...] = assembly.nodata
+        self._layer = assembly.layer
+        self._invalid = invalid
 
     def read(self, window: Window | None = None) -> Pixels:
         """Read a window, or the whole raster.
@@ -76,7 +74,7 @@ class Raster:
 
     def close(self) -> None:
         """Let go of the file; reading again opens it anew."""
-        self._source.close()
+        self._layer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -85,8 +83,8 @@ class Raster:
         self.close()
 
     def _read_inside(self, window: Window) -> Pixels:
-        block = self._source.read(window, self._selected)
-        holes = find_holes(block.values, self.nodata)
+        block = self._layer.read(window)
+        holes = block.holes
         valid = find_valid(holes, block.mask, self._invalid)
         if valid is None:
             return Pixels(values=block.values, valid=np.ones(window.shape, np.bool_), holes=holes)
@@ -115,35 +113,15 @@ class Raster:
             )
 
 
-def open_raster(path: Path, options: DataOptions = DataOptions()) -> Raster:
+def open_raster(path: Path, options: DataOptions = DataOptions(), onto: Grid | None = None, place: Place | None = None) -> Raster:
     """Open an image: GeoTIFF, PNG, JPEG, FITS or NPY, told by its first bytes, whatever its name.
 
-    Its alpha band counts as validity and not as a band, unless `options.bands` names it.
-    Raises RasterError if the file is missing, broken or of another format, or does not go with the options.
+    Its alpha band counts as validity and not as a band, unless `options.bands` names it. Files of `options.extra_bands` join it.
+
+    onto: read it on this grid, resampled as the options say; pixels beyond the image are not valid. None: on the grid that
+    `options.crs` and `cell_size` ask for, or else its own.
+    place: where its pixels lie if the file does not say, such as those of the image that a mask belongs to; it counts for that shape only.
+    Raises RasterError if a file is missing, broken or of another format, or does not go with the options or the grid.
     """
     path = to_path(path)
-    return Raster(path, open_source(path, options), options)
-
-
-def _select(path: Path, wanted: Sequence[int] | None, color: tuple[int, ...], count: int) -> tuple[int, ...]:
-    if wanted is None:
-        return color
-    if any(not 1 <= band <= count for band in wanted):
-        raise RasterError(f"data.bands is {list(wanted)}; {path} has bands 1 to {count}.")
-    return tuple(wanted)
-
-
-def _nodata(
-    path: Path, declared: float | list[float | None] | None, stored: tuple[float | None, ...], selected: tuple[int, ...]
-) -> tuple[float | None, ...]:
-    """Nodata of the selected bands: what the file says, else what is declared for all bands, for the selected or for the file's."""
-    own = tuple(stored[band - 1] for band in selected)
-    if not isinstance(declared, list):
-        given: tuple[float | None, ...] = (declared,) * len(selected)
-    elif len(declared) == len(selected):
-        given = tuple(declared)
-    elif len(declared) == len(stored):
-        given = tuple(declared[band - 1] for band in selected)
-    else:
-        raise RasterError(f"data.nodata has {len(declared)} values; {path} has {len(selected)} bands. Give one value, or one a band.")
-    return tuple(value if value is not None else other for value, other in zip(own, given, strict=True))
+    return Raster(path, assemble(path, options, onto, place), options.invalid)

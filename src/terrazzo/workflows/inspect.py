@@ -5,6 +5,7 @@ from pathlib import Path
 
 from terrazzo.errors import DataError, TerrazzoError
 from terrazzo.progress import Progress
+from terrazzo.rasters.location import to_path
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.gather import gather, naming
@@ -26,7 +27,7 @@ def inspect(paths: str | Path | Sequence[str | Path], html: str | Path | None = 
     The result has a problem for each file that cannot be used, and then the exit code 3; nothing is raised for those.
     """
     context = context or open_context()
-    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    given = [to_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     gathered = gather(given)
     facts, unreadable = measure(gathered.rasters, context)
     sets = raster_sets(facts, context)

@@ -16,7 +16,7 @@ from terrazzo.evaluation.text import class_table
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.sentences import counted, listed
-from terrazzo.models.bundle import ModelCard, load_bundle, save_bundle
+from terrazzo.models.bundle import ModelCard, load_bundle, reading_of, save_bundle, without_paths
 from terrazzo.models.network import Runtime, build_network, choose_runtime, use_threads
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import Pixels, open_raster
@@ -273,17 +273,15 @@ def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
 def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
     """What the model keeps beside its weights; no path of this machine among it."""
     first = lesson.store.raster(lesson.scenes[0].name).grid
-    no_paths = {"root": None, "images": None, "labels": None}
-    reading = recipe.data.model_copy(update=no_paths)
     return ModelCard(
         network=recipe.model,
         bands=len(scaling.bands),
         window=recipe.samples.shape,
         cell_size=first.cell_size,
         crs=first.crs.to_string() if first.crs is not None else None,
-        reading=reading,
+        reading=reading_of(recipe.data),
         legend=json.loads(lesson.legend.to_json()),
         scaling=asdict(scaling),
-        recipe=recipe.model_copy(update={"data": reading}).model_dump(mode="json"),
+        recipe=recipe.model_copy(update={"data": without_paths(recipe.data)}).model_dump(mode="json"),
         versions=versions(),
     )

@@ -1,11 +1,13 @@
 """FITS images, mapped into memory, scaled window by window."""
 
+import io
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -15,8 +17,10 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.decoded import DecodedImage
-from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Block, Facts
+from terrazzo.rasters.formats.decoded import DECODED_LIMIT_BYTES, DecodedImage
+from terrazzo.rasters.formats.fits_units import Unit, find_units, unpack
+from terrazzo.rasters.formats.signature import GZIP, first_bytes
+from terrazzo.rasters.formats.source import Block, Facts
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
 
@@ -26,7 +30,8 @@ FAILURES = (OSError, ValueError, TypeError, LookupError, AttributeError, Arithme
 # odd cards do not matter, and what makes pixels unreadable is an error here
 warnings.filterwarnings("ignore", category=AstropyWarning, module=r"astropy\.io\.fits")
 
-ImageHDU = fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU
+_LISTED = 12
+"""HDUs that a message lists."""
 
 _STORED = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 """BITPIX to the type of the stored values."""
@@ -47,7 +52,7 @@ class _Image:
     zero: float
     blank: int | None
     offset: int | None
-    """Bytes before the first pixel; None where the pixels are compressed."""
+    """Bytes before the first pixel; None where the pixels are compressed tile by tile."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -73,14 +78,15 @@ class FitsImage:
 
     def __init__(self, path: Path, hdu: int | None) -> None:
         self._path = path
-        self._decompressed = DecodedImage(self._decompress)
-        try:
-            with fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
-                self._image = _describe(path, hdus, _choose(path, hdus, hdu))
-                header = hdus[self._image.number].header
-                tags = {key: str(value) for key, value in header.items() if key and key not in ("COMMENT", "HISTORY")}
-        except FAILURES as error:
-            raise _unreadable(path, error) from error
+        self._packed = first_bytes(path, len(GZIP)) == GZIP
+        self._decoded = DecodedImage(self._decode)
+        with self._opened() as file:
+            units = find_units(path, file)
+            number = _choose(path, units, hdu)
+            _check_size(path, number, units[number], file)
+            header = _image_header(file, number) if units[number].compressed else units[number].header
+            self._image = _describe(path, number, units[number], header)
+            tags = {key: str(value) for key, value in header.items() if key and key not in ("COMMENT", "HISTORY")}
         count, height, width = self._image.shape
         self.facts = Facts(
             format="FITS",
@@ -94,44 +100,55 @@ class FitsImage:
 
     def read(self, window: Window, bands: tuple[int, ...]) -> Block:
         rows, columns = window.slices
-        planes = self._mapped() if self._image.offset is not None else self._decompressed.kept().values
+        planes = self._decoded.kept().values if self._packed or self._image.offset is None else self._mapped()
         stored = np.empty((len(bands), *window.shape), np.dtype(_STORED[self._image.bitpix]).newbyteorder("="))
         for place, band in enumerate(bands):
             stored[place] = planes[band - 1, rows, columns]
         return Block(values=_scaled(stored, self._image))
 
-    def _mapped(self) -> NDArray[Any]:
-        try:
-            # mapped anew each time: no file stays open
-            return np.memmap(self._path, _STORED[self._image.bitpix], "r", self._image.offset or 0, self._image.shape)
-        except FAILURES as error:
-            raise _unreadable(self._path, error) from error
-
-    def _decompress(self) -> Block:
-        needed = math.prod(self._image.shape) * abs(self._image.bitpix) // 8
-        if needed > READ_LIMIT_BYTES:
-            raise RasterError(
-                f"{self._path} would take {needed / 2**30:.0f} GiB decompressed. Store it uncompressed: then it is read by windows."
-            )
-        try:
-            with fits.open(self._path, memmap=False, do_not_scale_image_data=True) as hdus:
-                return Block(values=np.asarray(hdus[self._image.number].data).reshape(self._image.shape))
-        except FAILURES as error:
-            raise _unreadable(self._path, error) from error
-
     def close(self) -> None:
-        self._decompressed.drop()
+        self._decoded.drop()
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        """The file, unpacked in memory where it is compressed as a whole."""
+        try:
+            with unpack(self._path) if self._packed else self._path.open("rb") as file:
+                yield file
+        except RasterError:
+            raise
+        except FAILURES as error:
+            cause = " ".join(str(error).split()) or type(error).__name__
+            raise RasterError(f"{self._path} is not a readable FITS file ({cause}). Copy it again or leave it out.") from error
+
+    def _mapped(self) -> NDArray[Any]:
+        with self._opened() as file:
+            # mapped anew each time: no file stays open
+            return np.memmap(file, _STORED[self._image.bitpix], "r", self._image.offset or 0, self._image.shape)
+
+    def _decode(self) -> Block:
+        shape, offset = self._image.shape, self._image.offset
+        with self._opened() as file:
+            if offset is None:
+                with fits.open(file, memmap=False, do_not_scale_image_data=True) as hdus:
+                    return Block(values=np.asarray(hdus[self._image.number].data).reshape(shape))
+            file.seek(offset)
+            data = file.read(math.prod(shape) * abs(self._image.bitpix) // 8)
+            return Block(values=np.frombuffer(data, _STORED[self._image.bitpix]).reshape(shape))
 
 
-def _choose(path: Path, hdus: fits.HDUList, wanted: int | None) -> int:
-    """The HDU that holds the image.
+def _choose(path: Path, units: list[Unit], wanted: int | None) -> int:
+    """The number of the HDU that holds the image.
 
     Raises RasterError if there is none, if the wanted one holds none, or if several do and none is wanted.
     """
-    images = {number: shape for number, hdu in enumerate(hdus) if (shape := _shape(hdu)) is not None}
-    listed = ", ".join(f"{number} ({hdus[number].name or 'unnamed'}, {' x '.join(map(str, shape))})" for number, shape in images.items())
+    images = {number: shape for number, unit in enumerate(units) if (shape := unit.shape) is not None}
+    listed = ", ".join(
+        f"{number} ({units[number].name}, {' x '.join(map(str, shape))})" for number, shape in list(images.items())[:_LISTED]
+    )
+    listed += f" and {len(images) - _LISTED} more" if len(images) > _LISTED else ""
     if not images:
-        raise RasterError(f"{path} holds no image: none of its {len(hdus)} HDUs has 2 axes, or 3 with the bands first.")
+        raise RasterError(f"{path} holds no image: none of its {len(units)} HDUs has 2 axes, or 3 with the bands first.")
     if wanted is not None:
         if wanted not in images:
             raise RasterError(f"data.hdu is {wanted}; {path} has images (bands x height x width) in HDU {listed}.")
@@ -141,23 +158,16 @@ def _choose(path: Path, hdus: fits.HDUList, wanted: int | None) -> int:
     return next(iter(images))
 
 
-def _shape(hdu: Any) -> tuple[int, int, int] | None:
-    """(bands, height, width) of an HDU, or None where it holds no image."""
-    if not isinstance(hdu, ImageHDU):
-        return None
-    axes: Sequence[int] = hdu.shape
-    # radio images have more axes, of length 1
-    while len(axes) > 2 and axes[0] == 1:
-        axes = axes[1:]
-    if len(axes) not in (2, 3) or 0 in axes:
-        return None
-    return (axes[0], axes[1], axes[2]) if len(axes) == 3 else (1, axes[0], axes[1])
+def _image_header(file: BinaryIO, number: int) -> fits.Header:
+    """The header of a compressed image as it was before."""
+    file.seek(0)
+    # astropy opens no more HDUs than it is asked for
+    with fits.open(file, memmap=False, do_not_scale_image_data=True) as hdus:
+        return hdus[number].header.copy()
 
 
-def _describe(path: Path, hdus: fits.HDUList, number: int) -> _Image:
-    hdu = hdus[number]
-    header = hdu.header
-    shape = _shape(hdu)
+def _describe(path: Path, number: int, unit: Unit, header: fits.Header) -> _Image:
+    shape = unit.shape
     bitpix = int(header["BITPIX"])
     if shape is None or bitpix not in _STORED:
         raise RasterError(f"{path} has BITPIX {bitpix} in HDU {number}; it must be one of {', '.join(map(str, _STORED))}.")
@@ -169,13 +179,28 @@ def _describe(path: Path, hdus: fits.HDUList, number: int) -> _Image:
         scale=float(header.get("BSCALE", 1)),
         zero=float(header.get("BZERO", 0)),
         blank=int(blank) if blank is not None else None,
-        offset=None if isinstance(hdu, fits.CompImageHDU) else int(hdu.fileinfo()["datLoc"]),
+        offset=None if unit.compressed else unit.data_at,
     )
-    needed = math.prod(shape) * abs(bitpix) // 8
-    present = path.stat().st_size - (image.offset or 0)
-    if image.offset is not None and needed > present:
-        raise RasterError(f"{path} is truncated: HDU {number} needs {needed} bytes of pixels, {present} are left. Copy it again.")
+    if not (math.isfinite(image.scale) and math.isfinite(image.zero)):
+        raise RasterError(f"{path} has BSCALE {image.scale} and BZERO {image.zero} in HDU {number}; they must be numbers.")
     return image
+
+
+def _check_size(path: Path, number: int, unit: Unit, file: BinaryIO) -> None:
+    """Raises RasterError if pixels are missing, or compressed ones would take too much memory, all or a tile of them."""
+    if unit.compressed:
+        pixels = max(math.prod(unit.shape or ()), math.prod(int(length) for key, length in unit.header.items() if key.startswith("ZTILE")))
+        needed = pixels * abs(int(unit.header["ZBITPIX"])) // 8
+        if needed > DECODED_LIMIT_BYTES:
+            raise RasterError(
+                f"{path} would take {needed / 2**20:.0f} MiB decompressed, more than {DECODED_LIMIT_BYTES / 2**20:.0f} MiB. "
+                "Store it uncompressed: then it is read by windows."
+            )
+    present = file.seek(0, io.SEEK_END) - unit.data_at
+    if unit.data_bytes > present:
+        raise RasterError(
+            f"{path} is truncated: HDU {number} needs {unit.data_bytes} bytes of pixels, {max(0, present)} are left. Copy it again."
+        )
 
 
 def _scaled(stored: NDArray[Any], image: _Image) -> NDArray[Any]:
@@ -193,9 +218,3 @@ def _scaled(stored: NDArray[Any], image: _Image) -> NDArray[Any]:
     if image.blank is not None:
         values[stored == image.blank] = np.nan
     return values
-
-
-def _unreadable(path: Path, error: Exception) -> RasterError:
-    if isinstance(error, RasterError):
-        return error
-    return RasterError(f"{path} is not a readable FITS file ({' '.join(str(error).split())}). Copy it again or leave it out.")

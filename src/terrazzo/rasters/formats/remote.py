@@ -41,16 +41,24 @@ _FAULTS = (
         r"response code[^:]*: (?:401|403)|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch",
         "may not be read: the server refuses access. Check the credentials.",
     ),
-    (r"response code[^:]*: (\d{3})", "cannot be read: the server answers with the code {0}. Try again later."),
-    (r"timed out|too slow", f"cannot be read: the server does not answer (for {STALLED_S} s). Try again later. {{fetch}}"),
-    (r"CURL error: (.*?)(?: after \d+ ms|$)", "cannot be read: {0}. Check the address and the network."),
     (
         r"not recognized",
         "is no GeoTIFF that can be read by window: it is of another format, or its server sends no parts of files. {fetch}",
     ),
 )
 """What GDAL's messages hold, and what is told of them; the first that fits counts."""
+_PASSING_FAULTS = (
+    (r"response code[^:]*: (\d{3})", "cannot be read: the server answers with the code {0}. Try again later."),
+    (r"timed out|too slow", f"cannot be read: the server does not answer (for {STALLED_S} s). Try again later. {{fetch}}"),
+    (r"CURL error: (.*?)(?: after \d+ ms|$)", "cannot be read: {0}. Check the address and the network."),
+    (r"(.*)", "cannot be read ({0}). It is broken, or the connection was cut. {fetch}"),
+)
+"""Likewise, where trying again may help."""
 _UNFIT = frozenset(' "<>^`{|}') | {chr(code) for code in (*range(33), 127)}
+
+
+class PassingFault(RasterError):
+    """A fault of the network: trying again may help."""
 
 
 def gdal_name(path: Path) -> str:
@@ -82,19 +90,21 @@ def remote_options(path: Path) -> dict[str, object]:
         # only this file: nothing beside it is looked for
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "CPL_VSIL_CURL_ALLOWED_FILENAME": gdal_name(path),
+        # GDAL would keep what a cut connection brought for the whole, as long as the process lives; a closed handle forgets
+        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http:/vsis3/",
         **_bucket_options(os.environ),
     }
 
 
 def patiently(path: Path, read: Callable[[], T]) -> T:
-    """Read; at an address, twice more if that fails, for GDAL itself does not repeat a request that was cut half-way.
+    """Read; at an address, a few times more if the fault may pass, for GDAL does not repeat a request that was cut half-way.
 
     Raises RasterError as `read` does.
     """
     for wait_s in READ_AGAIN_S if isinstance(path, RemotePath) else ():
         try:
             return read()
-        except RasterError as error:
+        except PassingFault as error:
             log.debug("%s; trying again", error)
         time.sleep(wait_s)
     return read()
@@ -103,11 +113,12 @@ def patiently(path: Path, read: Callable[[], T]) -> T:
 def unreachable(path: RemotePath, error: BaseException) -> RasterError:
     """What a fault of GDAL at an address means, in a sentence."""
     text = " ".join(_causes(error)).replace(gdal_name(path), str(path)).replace(path.address, str(path))
-    for pattern, sentence in _FAULTS:
-        match = re.search(pattern, text)
-        if match is not None:
-            return RasterError(f"{path} {sentence.format(*match.groups(), fetch=_fetch(path))}")
-    return RasterError(f"{path} cannot be read ({text}). It is broken, or the connection was cut. {_fetch(path)}")
+    for kind, faults in ((RasterError, _FAULTS), (PassingFault, _PASSING_FAULTS)):
+        for pattern, sentence in faults:
+            match = re.search(pattern, text)
+            if match is not None:
+                return kind(f"{path} {sentence.format(*match.groups(), fetch=_fetch(path))}")
+    return PassingFault(f"{path} cannot be read. {_fetch(path)}")
 
 
 def _causes(error: BaseException | None) -> Iterator[str]:

@@ -65,7 +65,7 @@ class ContentTally:
         if self._flatness is not None:
             self._flatness.add(values[0])
         if self._colors is not None:
-            self._colors.add(values)
+            self._colors.add(values if pixels.valid.all() else values[:, pixels.valid])
         if self._equal:
             self._equal = all(np.array_equal(values[0], other) for other in values[1:])
         if self._onehot is not None:
@@ -109,6 +109,8 @@ class _Colors:
         if self._counts is None:
             return
         red, green, blue = (band.ravel() for band in values)
+        if not red.size:
+            return
         step = max(1, red.size // PEEK)
         if len(np.unique(_packed(red[::step], green[::step], blue[::step]))) > MOST_VALUES:
             self._counts = None
@@ -122,7 +124,8 @@ class _Colors:
         """The colours, most frequent first."""
         if self._counts is None:
             return None
-        return {(code >> 16, code >> 8 & 255, code & 255): count for code, count in self._counts.most_common()}
+        ordered = sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        return {(code >> 16, code >> 8 & 255, code & 255): count for code, count in ordered}
 
 
 class _OneHot:

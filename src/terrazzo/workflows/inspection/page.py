@@ -15,8 +15,8 @@ from terrazzo.workflows.inspection.band_facts import BandFacts
 from terrazzo.workflows.inspection.class_shares import ClassShare
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.raster_facts import RasterFacts
-from terrazzo.workflows.inspection.raster_problems import percent
 from terrazzo.workflows.inspection.rasters import RasterSet
+from terrazzo.workflows.inspection.sentences import percent
 from terrazzo.workflows.inspection.thumbnails import mask_colors, thumbnail
 
 LARGE_PX, SMALL_PX = 320, 160

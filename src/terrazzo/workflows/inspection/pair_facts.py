@@ -14,7 +14,7 @@ from terrazzo.recipes.recipe import Recipe
 from terrazzo.samples.scenes import check_scenes, find_scenes
 from terrazzo.workflows.inspection.class_shares import ClassShare, class_shares, quiet
 from terrazzo.workflows.inspection.finding import Finding
-from terrazzo.workflows.inspection.raster_problems import percent
+from terrazzo.workflows.inspection.sentences import percent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,10 +59,13 @@ def place_of(grid: Grid) -> Place:
 def crs_name(crs: CRS) -> str:
     """The code of a coordinate reference system, else its name."""
     text: str = crs.to_string()
+    if ":" in text and "[" not in text:
+        return text
     try:
-        return text if ":" in text and "[" not in text else str(pyproj.CRS.from_wkt(crs.to_wkt()).name)
+        name = str(pyproj.CRS.from_wkt(crs.to_wkt()).name)
     except ProjError:
         return "a coordinate reference system that is not understood"
+    return name if name.casefold() not in ("", "unnamed", "unknown") else "a coordinate reference system without a name"
 
 
 def lonlat_bounds(crs: CRS, bounds: Bounds) -> Bounds | None:

@@ -1,6 +1,6 @@
 """What the pixels of a raster are: read whole up to a limit, beyond it a stated sample."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -8,10 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.rasters.location import RemotePath
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels, Raster, open_raster
 from terrazzo.rasters.window import Shape, Window
-from terrazzo.workflows.inspection.band_facts import BandFacts, BandTally, tally_of
+from terrazzo.workflows.inspection.band_facts import BandFacts, BandTally, is_sentinel, tally_of
 from terrazzo.workflows.inspection.content_facts import Content, ContentTally
 from terrazzo.workflows.inspection.place_facts import Place, place_of
 from terrazzo.workflows.inspection.tiff_facts import Storage, storage_of
@@ -32,6 +33,8 @@ GREYS = 0.2
 """Greys of a grey mask, as a share of its black or its white, whichever is less."""
 GREY_RANGE = 64
 """Values from black to white of a grey mask, at least."""
+HIGHEST_CODE = 999
+"""Of a class; land cover has codes of three digits."""
 FLAT_SHARE = 0.7
 """Neighbours within an object are equal: at least this share of all neighbours, where objects are numbered."""
 
@@ -44,8 +47,8 @@ class RasterFacts:
     format: str
     shape: Shape
     dtype: str
-    file_bytes: int
-    """Size of the file."""
+    file_bytes: int | None
+    """Size of the file; None where it is on the network."""
     place: Place
     palette: int
     """Colours of the palette; 0 without one."""
@@ -71,7 +74,7 @@ class RasterFacts:
     @property
     def values(self) -> dict[float, int] | None:
         """Value to pixels of what may be a class mask: one band with few whole numbers."""
-        return dict(self.bands[0].values) if len(self.bands) == 1 and self.bands[0].values is not None else None
+        return dict(self.bands[0].values) if self.kind == "classes" and self.bands[0].values is not None else None
 
     @property
     def pixel_bytes(self) -> int:
@@ -111,7 +114,7 @@ def raster_facts(path: Path, options: DataOptions) -> RasterFacts:
             format=raster.format,
             shape=raster.shape,
             dtype=str(raster.dtype),
-            file_bytes=path.stat().st_size,
+            file_bytes=None if isinstance(path, RemotePath) else path.stat().st_size,
             place=place_of(raster.grid),
             palette=len(raster.palette or ()),
             alpha=raster.alpha is not None,
@@ -124,12 +127,18 @@ def raster_facts(path: Path, options: DataOptions) -> RasterFacts:
 
 
 def _kind_of_band(band: BandFacts, dtype: str, flat_share: float | None) -> Kind:
-    if band.values is not None:
+    if band.values is not None and _may_be_classes(band.values):
         return "classes"
     if dtype == "uint8" and _is_grey_mask(band):
         return "grey mask"
     objects = band.low == 0 and flat_share is not None and flat_share >= FLAT_SHARE
     return "objects" if objects else "image"
+
+
+def _may_be_classes(values: Mapping[float, int]) -> bool:
+    """Whether values are low enough for codes of classes, or two of which one is 0; what stands for missing data does not count."""
+    codes = [value for value in values if not is_sentinel(value)]
+    return all(-1 <= value <= HIGHEST_CODE for value in codes) or (len(values) == 2 and 0 in values)
 
 
 def _is_grey_mask(band: BandFacts) -> bool:

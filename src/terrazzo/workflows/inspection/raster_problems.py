@@ -1,16 +1,17 @@
 """From the facts of a raster to what is wrong with it."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from terrazzo.labels.colors import hex_color
-from terrazzo.labels.legend import LARGEST_VALUE
-from terrazzo.labels.sentences import counted, listed, number
+from terrazzo.labels.sentences import counted, number
 from terrazzo.workflows.inspection.band_facts import FAR, BandFacts, Suspect
+from terrazzo.workflows.inspection.band_problems import band_problems, bands_named, equal_bands
+from terrazzo.workflows.inspection.mask_problems import mask_problems
 from terrazzo.workflows.inspection.problem import Problem
 from terrazzo.workflows.inspection.raster_facts import WHOLE_BYTES, RasterFacts
+from terrazzo.workflows.inspection.sentences import percent
 
 APART = 0.05
 """How far a suspected nodata value lies from all others, as a share of their range, at least."""
@@ -18,10 +19,8 @@ SATURATED = 0.01
 """Share of the largest value that is more than a few saturated pixels."""
 COLLAR_SHARE, COLLAR_EDGE, COLLAR_NEAR = 0.005, 0.05, 0.02
 """An empty border has at least this share of all pixels, at least this share of the edge, and at most this share of nearly equal ones."""
-UNLIKE = 100.0
-"""Bands whose spreads differ by this factor need a scaling of their own."""
-LIKE_CLASSES = 12
-"""A band of several that holds at most so many whole numbers looks like classes."""
+MANY_BANDS = 12
+"""With more bands than these, nodata is told for all of them."""
 SMALL_STRIP = 16 * 2**20
 """A strip of more bytes than this is costly to read for a window."""
 
@@ -34,8 +33,8 @@ def raster_problems(facts: RasterFacts) -> list[Problem]:
         _suspected_nodata,
         _empty_border,
         _not_finite,
-        _mask_form,
-        _mask_values,
+        mask_problems,
+        _equal,
         _place,
         _ranges,
         _storage,
@@ -51,7 +50,7 @@ def _nothing_there(facts: RasterFacts) -> Iterator[Problem]:
     elif empty:
         yield Problem(
             kind="empty-band",
-            what=f"{_bands(empty)} {'holds' if len(empty) == 1 else 'hold'} no value",
+            what=f"{bands_named(empty)} {'holds' if len(empty) == 1 else 'hold'} no value",
             advice="Choose the others with [data] bands.",
         )
 
@@ -59,10 +58,9 @@ def _nothing_there(facts: RasterFacts) -> Iterator[Problem]:
 def _constant(facts: RasterFacts) -> Iterator[Problem]:
     seen = [band for band in facts.bands if band.count]
     if seen and all(band.low == band.high for band in seen):
-        values = listed(dict.fromkeys(number(band.low or 0.0) for band in seen), 3)
         yield Problem(
             kind="constant",
-            what=f"Every pixel is {values}",
+            what=f"Every pixel is {number(seen[0].low or 0.0)}" if len(facts.bands) == 1 else "Every pixel is the same",
             advice="An image like this teaches nothing; a mask like this is fine if its image shows nothing else.",
         )
 
@@ -70,14 +68,9 @@ def _constant(facts: RasterFacts) -> Iterator[Problem]:
 def _suspected_nodata(facts: RasterFacts) -> Iterator[Problem]:
     if facts.kind not in ("image", "classes"):
         return
-    found: dict[float, list[tuple[int, float]]] = {}
-    for place, band in enumerate(facts.bands, start=1):
-        for suspect in band.suspects:
-            if _is_suspicious(suspect, band, facts.dtype):
-                found.setdefault(suspect.value, []).append((place, suspect.share))
-    for value, places in found.items():
+    for value, places in _suspects(facts).items():
         bands = [place for place, _ in places]
-        where = "" if len(facts.bands) == 1 else f" in {_bands(bands).lower()}"
+        where = "" if len(facts.bands) == 1 else f" in {bands_named(bands).lower()}"
         share = max(share for _, share in places)
         yield Problem(
             kind="suspected-nodata",
@@ -85,6 +78,16 @@ def _suspected_nodata(facts: RasterFacts) -> Iterator[Problem]:
             advice=f"Set [data] nodata = {_nodata_setting(value, bands, len(facts.bands))}.",
             figure=f"{percent(share)} of the pixels",
         )
+
+
+def _suspects(facts: RasterFacts) -> dict[float, list[tuple[int, float]]]:
+    """Values that look like missing data: the bands, from 1, and the share of the band."""
+    found: dict[float, list[tuple[int, float]]] = {}
+    for place, band in enumerate(facts.bands, start=1):
+        for suspect in band.suspects:
+            if _is_suspicious(suspect, band, facts.dtype):
+                found.setdefault(suspect.value, []).append((place, suspect.share))
+    return found
 
 
 def _is_suspicious(suspect: Suspect, band: BandFacts, dtype: str) -> bool:
@@ -105,7 +108,7 @@ def _nodata_setting(value: float, bands: list[int], count: int) -> str:
     """The value of [data] nodata that says so: for all bands, or a list with nan for those without."""
     text = f"{value:.9g}"
     # a value of one band only may be data in another: water at -9999 is not likely, 65535 is
-    if len(bands) == count or value < 0 or count > LIKE_CLASSES:
+    if len(bands) == count or value < 0 or count > MANY_BANDS:
         return text
     return f"[{', '.join(text if place in bands else 'nan' for place in range(1, count + 1))}]"
 
@@ -114,8 +117,8 @@ def _empty_border(facts: RasterFacts) -> Iterator[Problem]:
     if facts.kind != "image":
         return
     for collar in facts.content.collars:
-        # of a picture, a bright sky reaches the edge too
-        if collar.value != 0 and facts.place.crs is None:
+        # a bright sky reaches the edge of a picture too
+        if (collar.value != 0 and facts.place.crs is None) or collar.value in _suspects(facts):
             continue
         if collar.share >= COLLAR_SHARE and collar.edge_share >= COLLAR_EDGE and collar.near_share <= COLLAR_NEAR:
             color = "black" if collar.value == 0 else "white"
@@ -139,51 +142,10 @@ def _not_finite(facts: RasterFacts) -> Iterator[Problem]:
         )
 
 
-def _mask_form(facts: RasterFacts) -> Iterator[Problem]:
-    band = facts.bands[0]
-    if facts.kind == "grey mask" and band.low is not None and band.high is not None:
-        lossy = facts.format == "JPEG" or (facts.storage is not None and facts.storage.compression == "jpeg")
-        middle = 127 if band.high >= 128 else math.floor((band.low + band.high) / 2)
-        yield Problem(
-            kind="grey-mask",
-            what=f"A black and white mask with greys between, {'smeared by JPEG' if lossy else 'resampled or anti-aliased'}",
-            advice=f"As labels, set [legend] threshold = {middle}: values above it are class 1.",
-        )
-    elif facts.kind == "colour mask" and facts.content.colors:
-        colors = [hex_color(color) for color in facts.content.colors]
-        names = ", ".join(f'"class {place}"' for place in range(len(colors)))
-        yield Problem(
-            kind="colour-mask",
-            what=f"{counted(len(colors), 'colour')} only: this looks like a mask in colours",
-            advice="As labels, name the classes of the colours: [legend] "
-            f"classes = [{names}], colors = [{', '.join(f'{color!r}' for color in colors)}].".replace("'", '"'),
-        )
-    elif facts.kind == "objects":
-        yield Problem(
-            kind="object-numbers",
-            what="A number for each object, it seems, not class values",
-            advice='As labels, set [legend] encoding = "instances".',
-        )
-    elif facts.content.equal_bands:
-        yield from equal_bands(len(facts.bands))
-
-
-def equal_bands(count: int) -> Iterator[Problem]:
-    """That so many bands hold the same."""
-    yield Problem(kind="equal-bands", what=f"All {count} bands hold the same", advice="One is enough: set [data] bands = [1].")
-
-
-def _mask_values(facts: RasterFacts) -> Iterator[Problem]:
-    if facts.kind != "classes" or facts.values is None:
-        return
-    outside = [value for value in facts.values if not 0 <= value <= LARGEST_VALUE + 1]
-    if outside and not any(suspect.value in outside for suspect in facts.bands[0].suspects):
-        first = number(outside[0])
-        yield Problem(
-            kind="class-values",
-            what=f"As a mask, it holds {listed(map(number, outside))}; class values are 0 to {LARGEST_VALUE}",
-            advice=f"Leave one out with [legend] ignore = {first}, or map it with remap = {{{first} = 1}}.",
-        )
+def _equal(facts: RasterFacts) -> Iterator[Problem]:
+    varied = any(band.low != band.high for band in facts.bands)
+    if facts.kind == "image" and facts.content.equal_bands and varied:
+        yield equal_bands(len(facts.bands))
 
 
 def _place(facts: RasterFacts) -> Iterator[Problem]:
@@ -207,7 +169,7 @@ def _place(facts: RasterFacts) -> Iterator[Problem]:
         what, advice = "It says where its pixels are, but not in which coordinate reference system", "Set it with gdal_edit.py -a_srs."
     else:
         return
-    yield Problem(kind="not-georeferenced", what=what, advice=f"{advice} Without it is read in pixels.")
+    yield Problem(kind="not-georeferenced", what=what, advice=f"{advice} Until then it is read in pixels.")
 
 
 def _on_earth(facts: RasterFacts) -> bool:
@@ -218,56 +180,6 @@ def _on_earth(facts: RasterFacts) -> bool:
 def _ranges(facts: RasterFacts) -> Iterator[Problem]:
     if facts.kind == "image":
         yield from band_problems(facts.bands, facts.dtype)
-
-
-def band_problems(bands: Sequence[BandFacts], dtype: str) -> list[Problem]:
-    """What is wrong with the ranges of the bands of an image, or of a set of images that are alike."""
-    checks = (_constant_bands(bands), _short_range(bands, dtype), _class_bands(bands), _unlike_bands(bands))
-    return [problem for found in checks for problem in found]
-
-
-def _constant_bands(bands: Sequence[BandFacts]) -> Iterator[Problem]:
-    constant = [place for place, band in enumerate(bands, start=1) if band.count and band.low == band.high]
-    if constant and len(constant) < len(bands):
-        values = listed(dict.fromkeys(number(bands[place - 1].low or 0.0) for place in constant), 3)
-        yield Problem(
-            kind="constant-band",
-            what=f"{_bands(constant)}: every pixel is {values}",
-            advice="There is nothing to learn from: choose the others with [data] bands.",
-        )
-
-
-def _short_range(bands: Sequence[BandFacts], dtype: str) -> Iterator[Problem]:
-    wide = np.dtype(dtype).kind in "iu" and np.dtype(dtype).itemsize > 1
-    seen = [band for band in bands if band.low is not None and band.high is not None]
-    if wide and seen and all((band.low or 0) >= 0 and (band.high or 0) <= 255 for band in seen):
-        yield Problem(
-            kind="8-bit-range",
-            what=f"Values of 8 bits, 0 to 255, in {dtype}",
-            advice="That is fine in a set of its own; do not mix it with images that use the whole range.",
-        )
-
-
-def _class_bands(bands: Sequence[BandFacts]) -> Iterator[Problem]:
-    alike = [place for place, band in enumerate(bands, start=1) if band.values is not None and 2 < len(band.values) <= LIKE_CLASSES]
-    if alike and len(bands) > 2:
-        one = len(alike) == 1
-        yield Problem(
-            kind="class-band",
-            what=f"{_bands(alike)} {'looks' if one else 'look'} like classes or flags, not like measurements",
-            advice=f"Leave {'it' if one else 'them'} out with [data] bands, unless the network shall see {'it' if one else 'them'}.",
-        )
-
-
-def _unlike_bands(bands: Sequence[BandFacts]) -> Iterator[Problem]:
-    spreads = [(band.level(99) or 0.0) - (band.level(1) or 0.0) for band in bands]
-    spreads = [spread for spread in spreads if spread > 0]
-    if spreads and max(spreads) > UNLIKE * min(spreads):
-        yield Problem(
-            kind="unlike-bands",
-            what="The ranges of the bands differ by more than a hundred times",
-            advice='Bands are scaled one by one, which is right here; do not set [data] scaling = "none".',
-        )
 
 
 def _storage(facts: RasterFacts) -> Iterator[Problem]:
@@ -294,14 +206,3 @@ def _storage(facts: RasterFacts) -> Iterator[Problem]:
             what=f"A large file stored in strips of {counted(height, 'row')} in full width: reading windows is slow",
             advice="Convert it once: gdal_translate -of COG -co COMPRESS=ZSTD IN OUT.",
         )
-
-
-def _bands(places: list[int]) -> str:
-    return f"Band {places[0]}" if len(places) == 1 else f"Bands {listed(map(str, places), 8)}"
-
-
-def percent(share: float) -> str:
-    """A share as percents, never rounded to nothing or to all."""
-    if 0 < share < 0.0001:
-        return "< 0.01%"
-    return "> 99.99%" if 0.9999 < share < 1 else f"{share:.2%}"

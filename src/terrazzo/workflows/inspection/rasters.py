@@ -12,6 +12,8 @@ from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspection.class_shares import Reading, read_masks
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.gather import naming
+from terrazzo.workflows.inspection.mask_problems import left_out
+from terrazzo.workflows.inspection.problem import Problem
 from terrazzo.workflows.inspection.raster_facts import RasterFacts, raster_facts
 from terrazzo.workflows.inspection.raster_problems import raster_problems
 from terrazzo.workflows.inspection.set_facts import SetFacts, set_facts, sets_of
@@ -31,6 +33,8 @@ class RasterSet:
     facts: SetFacts
     reading: Reading
     """Of masks; empty for images."""
+    left_out: Sequence[Problem]
+    """What the legend leaves out, though nobody said so."""
     problems: Sequence[SetProblem]
 
     def finding(self) -> Finding:
@@ -54,7 +58,7 @@ class RasterSet:
     def finding_of(self, facts: RasterFacts) -> Finding:
         """What is told of one file of the set."""
         shares = self.reading.shares(facts.path)
-        problems = raster_problems(facts)
+        problems = [*raster_problems(facts), *(self.left_out if len(self.facts.files) == 1 else ())]
         return Finding(
             name=str(facts.path),
             heading=raster_heading(facts),
@@ -90,8 +94,11 @@ def raster_sets(facts: dict[Path, RasterFacts], context: Context) -> list[Raster
     for name, files in sets_of(list(facts.values())).items():
         members = set_facts(name, files)
         reading = read_masks(files, context.recipe.legend) if members.is_masks else Reading()
+        missed = left_out(reading.total, reading.legend, context.recipe.legend)
+        found = [] if missed is None else [missed]
         fault = reading.fault if len(files) > 1 else None
-        sets.append(RasterSet(facts=members, reading=reading, problems=set_problems(members, fault)))
+        problems = [*set_problems(members, fault), *(SetProblem(problem=problem) for problem in found)]
+        sets.append(RasterSet(facts=members, reading=reading, left_out=found, problems=problems))
     return sets
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from terrazzo.rasters.files import digest
+from terrazzo.rasters.location import RemotePath
 from terrazzo.rasters.window import Shape
 from terrazzo.workflows.inspection.band_facts import BandFacts
 from terrazzo.workflows.inspection.pooling import pool
@@ -186,7 +187,8 @@ def _copies(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
     """Files that hold the same bytes; only files of one size are read."""
     by_size: defaultdict[int, list[Path]] = defaultdict(list)
     for path in paths:
-        by_size[path.stat().st_size].append(path)
+        if not isinstance(path, RemotePath):
+            by_size[path.stat().st_size].append(path)
     by_bytes: defaultdict[str, list[Path]] = defaultdict(list)
     for candidates in by_size.values():
         for path in candidates if len(candidates) > 1 else ():

@@ -9,9 +9,11 @@ import numpy as np
 
 from terrazzo.errors import DataError
 from terrazzo.labels.sentences import counted, listed
+from terrazzo.workflows.inspection.band_problems import band_problems, equal_bands
+from terrazzo.workflows.inspection.mask_problems import MASK_FORMS
 from terrazzo.workflows.inspection.problem import Problem
 from terrazzo.workflows.inspection.raster_facts import RasterFacts
-from terrazzo.workflows.inspection.raster_problems import band_problems, equal_bands, raster_problems
+from terrazzo.workflows.inspection.raster_problems import raster_problems
 from terrazzo.workflows.inspection.set_facts import SetFacts
 
 ALIKE_CELLS = 1.1
@@ -20,8 +22,6 @@ OF_BANDS = ("constant-band", "class-band", "unlike-bands", "8-bit-range", "equal
 """Problems that are looked for over all files together, not in each."""
 FINE_IN_MASKS = ("constant",)
 """A mask may well be empty; of a set it is told how many are."""
-MASK_FORMS = ("grey-mask", "colour-mask", "object-numbers", "class-values")
-"""What those who read labels say better of all masks together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ def _mixed_kinds(facts: SetFacts) -> Iterator[Problem]:
 def _equal_bands(facts: SetFacts) -> Iterator[Problem]:
     # some grey images among colour ones are no matter
     if all(file.content.equal_bands for file in facts.files):
-        yield from equal_bands(len(facts.bands))
+        yield equal_bands(len(facts.bands))
 
 
 def _by(files: Sequence[RasterFacts], key: Callable[[RasterFacts], str]) -> Mapping[str, list[RasterFacts]]:
@@ -161,5 +161,5 @@ def _told(groups: Mapping[str, Sequence[RasterFacts]]) -> str:
         f"{counted(len(members), 'file')} of {name} ({listed((file.path.name for file in members), 2)})"
         for name, members in list(groups.items())[:4]
     ]
-    more = f" and {len(groups) - 4} more groups" if len(groups) > 4 else ""
+    more = f" and {counted(len(groups) - 4, 'more group')}" if len(groups) > 4 else ""
     return f"Mixed: {', '.join(parts)}{more}"

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from terrazzo.drawing.rgb import Picture, hatched, to_rgb
-from terrazzo.errors import RasterError
 from terrazzo.labels.colors import Color, default_colors
 from terrazzo.labels.legend import IGNORE, Legend
-from terrazzo.rasters.formats.geotiff import FAILURES
+from terrazzo.rasters.formats.directory import TiffDirectory
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.validity import find_holes, find_valid
@@ -131,12 +129,13 @@ def _overview(raster: Raster, facts: RasterFacts, step: int) -> _Reduced:
     """A reduced copy that the file holds."""
     bands = _shown_bands(facts, DataOptions())
     shape = (math.ceil(facts.shape[0] / step), math.ceil(facts.shape[1] / step))
+    directory = TiffDirectory(facts.path)
     try:
-        with rasterio.Env(), rasterio.open(facts.path.absolute(), driver="GTiff", sharing=False) as dataset:
+        with directory.borrow("is broken: its overviews cannot be read") as dataset:
             values = dataset.read(bands, out_shape=(len(bands), *shape))
             mask = dataset.dataset_mask(out_shape=shape) != 0
-    except FAILURES as error:
-        raise RasterError(f"{facts.path} is broken: its overviews cannot be read ({' '.join(str(error).split())}).") from error
+    finally:
+        directory.close()
     valid = find_valid(find_holes(values, raster.nodata), mask, "all")
     return _Reduced(values=values, valid=mask if valid is None else valid)
 

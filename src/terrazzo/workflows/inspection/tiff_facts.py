@@ -3,12 +3,10 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
-from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.geotiff import FAILURES
+from terrazzo.rasters.formats.directory import TiffDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +42,12 @@ class Storage:
 
 def storage_of(path: Path) -> Storage:
     """Read how a GeoTIFF is stored; no pixel is read. Raises RasterError if the file is broken."""
+    directory = TiffDirectory(path)
     try:
-        # without an environment GDAL prints its complaints; only this driver: nothing that a file points to is opened
-        with rasterio.Env(), rasterio.open(path.absolute(), driver="GTiff", sharing=False) as dataset:
+        with directory.borrow("cannot be opened") as dataset:
             return _storage(dataset)
-    except FAILURES as error:
-        raise RasterError(f"{path} cannot be opened ({' '.join(str(error.__cause__ or error).split())}).") from error
+    finally:
+        directory.close()
 
 
 def _storage(dataset: DatasetReader) -> Storage:

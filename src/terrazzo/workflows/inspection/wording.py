@@ -7,7 +7,7 @@ from terrazzo.workflows.inspection.band_facts import BandFacts
 from terrazzo.workflows.inspection.class_shares import ClassShare
 from terrazzo.workflows.inspection.place_facts import Place
 from terrazzo.workflows.inspection.raster_facts import RasterFacts
-from terrazzo.workflows.inspection.raster_problems import percent
+from terrazzo.workflows.inspection.sentences import percent, size
 from terrazzo.workflows.inspection.set_facts import Group, SetFacts
 from terrazzo.workflows.inspection.tiff_facts import Storage
 
@@ -29,7 +29,8 @@ def raster_heading(facts: RasterFacts) -> str:
     """What a raster is, in a line."""
     height, width = facts.shape
     bands = f"{counted(len(facts.bands), 'band')} of {facts.dtype}"
-    return f"{KINDS[facts.kind]}, {facts.format}, {height} x {width} pixels, {bands}, {size(facts.file_bytes)}"
+    stored = "" if facts.file_bytes is None else f", {size(facts.file_bytes)}"
+    return f"{KINDS[facts.kind]}, {facts.format}, {height} x {width} pixels, {bands}{stored}"
 
 
 def raster_rows(facts: RasterFacts, shares: Sequence[ClassShare]) -> list[Row]:
@@ -77,7 +78,7 @@ def band_words(band: BandFacts) -> str:
     missing = f", {percent(band.missing_share)} missing" if band.missing_share else ""
     if band.mean is None or band.sd is None or not band.levels:
         return f"{name}no valid pixel{nodata}"
-    levels = "/".join(f"{band.levels[percent_of]:.4g}" for percent_of in (1, 50, 99))
+    levels = "/".join(f"{band.levels[percent_of]:.5g}" for percent_of in (1, 50, 99))
     return f"{name}{band.low:.7g} to {band.high:.7g}, mean {band.mean:.6g}, sd {band.sd:.6g}, 1/50/99%: {levels}{missing}{nodata}"
 
 
@@ -111,7 +112,7 @@ def storage_words(storage: Storage) -> str:
 
 def set_heading(facts: SetFacts) -> str:
     """What a set is, in a line."""
-    files = sum(file.file_bytes for file in facts.files)
+    files = sum(file.file_bytes or 0 for file in facts.files)
     kind = KINDS[facts.kind]
     noun = kind if len(facts.files) == 1 else kind.replace("mask", "masks", 1) if "mask" in kind else f"{kind}s"
     return f"{len(facts.files)} {noun}, {size(files)}"
@@ -121,7 +122,7 @@ def set_rows(facts: SetFacts, shares: Sequence[ClassShare]) -> list[Row]:
     """The facts of a set. shares: of its classes, where it holds masks."""
     rows = [("files", group_words(group)) for group in facts.groups[:MOST_GROUPS]]
     if len(facts.groups) > MOST_GROUPS:
-        rows.append(("files", f"and {len(facts.groups) - MOST_GROUPS} more groups; --json tells all"))
+        rows.append(("files", f"and {counted(len(facts.groups) - MOST_GROUPS, 'more group')}; --json tells all"))
     sampled = sum(file.read_share < 1 for file in facts.files)
     if facts.valid_share < 1 or sampled:
         part = f"; of {counted(sampled, 'large file')} a sample was read" if sampled else ""
@@ -145,11 +146,3 @@ def group_words(group: Group) -> str:
     cell = f", cell {group.cell[0]:g} x {group.cell[1]:g}" if group.cell else ""
     crs = group.crs or "no coordinate reference system"
     return f"{group.count} {group.format}, {sizes} pixels, {counted(group.bands, 'band')} of {group.dtype}, {crs}{cell}"
-
-
-def size(count: int) -> str:
-    """Bytes as a person writes them."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= factor:
-            return f"{count / factor:.3g} {unit}"
-    return counted(count, "byte")
