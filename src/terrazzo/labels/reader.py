@@ -66,7 +66,9 @@ class LabelReader:
             return RuleLabels(image, place, self.legend, self.data)
         kind = kind_of(place)
         if kind == "masks":
-            return MaskLabels(place, self.legend, onto=image.grid if resampled(self.data) else None)
+            reading = DataOptions(picture_mpx=self.data.picture_mpx)
+            onto = image.grid if resampled(self.data) else None
+            return MaskLabels(place, self.legend, reading, onto, image.place)
         if kind == "vectors":
             return VectorLabels(image, load_vectors(place, self.options), self.legend, self.options)
         if kind == "runs":

@@ -20,6 +20,7 @@ from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.alike import check_grids
 from terrazzo.rasters.grid import Grid, grids_agree
 from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.place import Place
 from terrazzo.rasters.raster import open_raster
 from terrazzo.samples.scenes import Scene
 
@@ -36,10 +37,11 @@ class CheckedScene:
     bands: int
     dtype: np.dtype[np.generic]
     grid: Grid
+    place: Place | None
 
     @property
     def labelled(self) -> LabelledImage:
-        return LabelledImage(name=self.scene.name, path=self.scene.image, grid=self.grid)
+        return LabelledImage(name=self.scene.name, path=self.scene.image, grid=self.grid, place=self.place)
 
 
 def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOptions = LabelOptions()) -> list[CheckedScene]:
@@ -66,7 +68,7 @@ def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
 
 def _checked(scene: Scene, options: DataOptions) -> CheckedScene:
     with open_raster(scene.image, options) as image:
-        fact = CheckedScene(scene=scene, bands=image.bands, dtype=image.dtype, grid=image.grid)
+        fact = CheckedScene(scene=scene, bands=image.bands, dtype=image.dtype, grid=image.grid, place=image.place)
     if isinstance(scene.label, Path) and kind_of(scene.label) == "masks" and not resampled(options):
         _check_mask(scene.image, fact.grid, scene.label)
     return fact
