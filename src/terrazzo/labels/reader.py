@@ -106,10 +106,8 @@ def _keys(files: Sequence[Path], kind: Kind, options: LabelOptions) -> Counter[s
     found: Counter[str | float] = Counter()
     for path in files:
         with failures.collect():
-            if kind == "vectors":
-                found.update(load_vectors(path, options).key_counts)
-            else:
-                found.update((load_runs(path) if kind == "runs" else load_coco(path)).class_keys())
+            loaded = load_vectors(path, options) if kind == "vectors" else load_runs(path) if kind == "runs" else load_coco(path)
+            found.update(loaded.class_keys())
     failures.check(len(files), "label files")
     return found
 
