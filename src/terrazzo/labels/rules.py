@@ -172,7 +172,7 @@ class RuleLabels:
 
 def _values(pixels: Pixels, place: int) -> Values:
     """A band as float64, NaN where missing."""
-    values = pixels.values[place].astype(np.float64)
+    values: Values = pixels.values[place].astype(np.float64)
     if pixels.holes is not None:
         values[pixels.holes[place]] = np.nan
     return values

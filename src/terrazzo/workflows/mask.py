@@ -156,7 +156,7 @@ def _rows(raster: Raster, source: Labels, *, wanted: bool) -> Iterator[tuple[NDA
         yield indices, np.where(valid, source.instances(window), np.uint32(0)) if wanted else None
 
 
-def _objects(jobs: list[Job], reader: LabelReader) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _objects(jobs: list[Job], reader: LabelReader) -> Iterator[tuple[str, NDArray[np.bool_] | NDArray[np.uint32]]]:
     """The file name of each image, with its object numbers, or with the mask of what is not background."""
     names = [job.checked.scene.image.name for job in jobs]
     for job, name in zip(jobs, names, strict=True):
