@@ -55,6 +55,19 @@ def test_a_map_for_each_image_on_its_own_grid(tiny_run: Any, tmp_path: Path, one
             assert np.array_equal(found.read(1) == 255, image.read(1) == 0)
 
 
+def test_an_image_at_an_address(tiny_run: Any, tmp_path: Path, one: Context, web: Any) -> None:
+    image = tiny_run.folder / "images" / "d.tif"
+    done = predict(tiny_run.run, [web.add("/far/d.tif", image.read_bytes())], tmp_path / "far", one)
+    predict(tiny_run.run, [image], tmp_path / "near", one)
+    assert done.written["outputs"] == [tmp_path / "far" / "d_predseg.tif"]
+    with rasterio.open(tmp_path / "far" / "d_predseg.tif") as far, rasterio.open(tmp_path / "near" / "d_predseg.tif") as near:
+        assert far.transform == near.transform
+        assert np.array_equal(far.read(1), near.read(1))
+    # the address itself is no secret; what signs it is not kept
+    again = predict(tiny_run.run, [f"{web.address}/far/d.tif?token=geheim"], tmp_path / "far", one)
+    assert "1 of them kept from before" in again.text
+
+
 def test_equals_the_map_that_the_run_left(tiny_run: Any, tmp_path: Path, one: Context) -> None:
     predict(tiny_run.run / "model", [tiny_run.folder / "images" / "d.tif"], tmp_path, one)
     with rasterio.open(tmp_path / "d_predseg.tif") as mine, rasterio.open(tiny_run.run / "maps" / "d_predseg.tif") as runs:

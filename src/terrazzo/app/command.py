@@ -12,7 +12,7 @@ from typing import cast
 
 import click
 
-from terrazzo.rasters.location import to_path
+from terrazzo.rasters.location import RemotePath, to_path
 from terrazzo.recipes.recipe import TABLES
 from terrazzo.recipes.settings import Setting, parse_value
 from terrazzo.recipes.verbs import ALL_TABLES, Argument, Extra, Verb
@@ -91,17 +91,24 @@ def _metavar(argument: Argument) -> str:
 
 
 def _argument(argument: Argument) -> click.Argument:
-    kind = _Place() if argument.kind is Path else click.STRING
+    # where one gives several, they are inputs
+    kind = _Place(addresses=argument.many) if argument.kind is Path else click.STRING
     nargs = -1 if argument.many else 1
     return click.Argument([argument.name], type=kind, nargs=nargs, required=not argument.optional, metavar=_metavar(argument))
 
 
 class _Place(click.Path):
-    """A path or an address. It is not checked here: what is missing is the function's to say, in its words."""
+    """A path or, where it may be, an address. It is not looked for here: what is missing is the function's to say, in its words."""
+
+    def __init__(self, *, addresses: bool) -> None:
+        super().__init__()
+        self._addresses = addresses
 
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        del param, ctx
-        return to_path(value if isinstance(value, str | Path) else os.fspath(value))
+        path = to_path(value if isinstance(value, str | Path) else os.fspath(value))
+        if isinstance(path, RemotePath) and not self._addresses:
+            self.fail(f"{path} is an address on the network; a path on disk is needed here.", param, ctx)
+        return path
 
 
 def _extra(extra: Extra) -> click.Option:
@@ -112,7 +119,7 @@ def _extra(extra: Extra) -> click.Option:
         return click.Option([extra.flag, extra.name], type=kind, metavar=extra.kind.upper(), help=extra.help)
     default = Path(extra.default) if extra.default is not None else None
     text = extra.help if extra.default is None else f"{extra.help} [default: {extra.default}]"
-    return click.Option([extra.flag, extra.name], type=_Place(), default=default, metavar="PATH", help=text)
+    return click.Option([extra.flag, extra.name], type=_Place(addresses=False), default=default, metavar="PATH", help=text)
 
 
 def _flag(table: str, key: str, schema: Schema) -> click.Option:

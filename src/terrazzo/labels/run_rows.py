@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -225,17 +226,20 @@ def _layout(path: Path, file: TextIO) -> tuple[str, Columns]:
 
 def _records(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows after the header, each with the line in which it begins; empty lines are passed over."""
-    rows = csv.reader(_lines(path, file), delimiter=delimiter, strict=True)
-    while True:
-        line = rows.line_num + 1
-        try:
-            fields = next(rows, None)
-        except csv.Error as error:
-            raise LabelError(f"{path}, line {line}: the row cannot be read ({error}). Is a quotation mark missing?") from error
-        if fields is None:
-            return
-        if fields and line > 1:
-            yield line, fields
+    lines = enumerate(_lines(path, file), start=1)
+    for number, line in lines:
+        if '"' not in line:
+            text = line.rstrip("\r\n")
+            fields = text.split(delimiter) if text else []
+        else:
+            # what is quoted may go on in the next lines
+            rest = (following for _, following in lines)
+            try:
+                fields = next(csv.reader(chain([line], rest), delimiter=delimiter, strict=True))
+            except csv.Error as error:
+                raise LabelError(f"{path}, line {number}: the row cannot be read ({error}). Is a quotation mark missing?") from error
+        if fields and number > 1:
+            yield number, fields
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:

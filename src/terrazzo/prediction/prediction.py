@@ -13,6 +13,7 @@ from terrazzo.prediction.maps import Tally, write_maps
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.stream import Predictor, options_of, predict_rows
 from terrazzo.progress import Progress, Silent
+from terrazzo.rasters.location import to_path
 from terrazzo.rasters.raster import Raster, open_raster
 
 LARGEST_ARRAY_PX = 2**30
@@ -35,7 +36,7 @@ class Model:
 
         Raises RasterError if the image cannot be read, DataError if it has other bands than the model.
         """
-        raster = open_raster(Path(image), self._predictor.bundle.card.reading)
+        raster = open_raster(to_path(image), self._predictor.bundle.card.reading)
         self._predictor.job(raster)
         return Prediction(raster, self._predictor)
 

@@ -75,6 +75,11 @@ class Sheet:
     note: str = ""
     """About the pictures."""
 
+    @property
+    def columns(self) -> list[int]:
+        """Which of FIGURES any band has."""
+        return [place for place in range(len(FIGURES)) if any(line.figures[place] for line in self.bands)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:

@@ -17,7 +17,6 @@ from terrazzo.labels.reader import load_coco, load_runs, load_vectors, resampled
 from terrazzo.labels.runs import RunTable
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import LabelledImage
-from terrazzo.rasters.alike import check_grids
 from terrazzo.rasters.grid import Grid, grids_agree
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.place import Place
@@ -60,8 +59,6 @@ def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
     _check_bands(found)
     if "scaling" not in options.model_fields_set:
         _check_types(found)
-    if not resampled(options):
-        check_grids([(fact.scene.image, fact.grid) for fact in found])
     _check_shared(found, labels)
     return found
 

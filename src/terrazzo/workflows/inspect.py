@@ -41,9 +41,10 @@ def inspect(paths: str | Path | Sequence[str | Path], html: str | Path | None = 
     if html is not None:
         # templates take a while to import, and most inspections need none
         from terrazzo.reporting.inspection import write_inspection
-        from terrazzo.workflows.inspection.page import page
+        from terrazzo.workflows.inspection.page import Told, page
 
-        write_inspection(Path(html), page(sets, others, problems, context, detailed=detailed))
+        everything = Told(given=[str(path) for path in given], sets=sets, others=others, unusable=problems, detailed=detailed)
+        write_inspection(Path(html), page(everything, context))
     return Result(
         text="\n".join(line for finding in told for line in finding.lines()),
         facts={"files": [dict(finding.plain) for finding in [*single, *others]], "sets": [dict(finding.plain) for finding in whole]},

@@ -27,8 +27,8 @@ CELL_SIZE_TOLERANCE = 1.1
 def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, context: Context | None = None) -> Result:
     """Write a class map for each image to OUT, on the image's own grid.
 
-    inputs: images, folders of images, or patterns. Options that were not given are those of the model. Maps that are there
-    already, of the same model and options, are kept.
+    inputs: images, folders of images, patterns, or addresses (https://, s3://) of GeoTIFFs. Options that were not given are those of
+    the model. Maps that are there already, of the same model and options, are kept.
     Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
     holds a file of that name made otherwise, EnvironmentFault.
     """
@@ -49,7 +49,7 @@ def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, co
 
 def _images(inputs: Sequence[str | Path], out: Path) -> list[ImageFile]:
     """The images that are meant; where OUT is the folder of the images, without the maps that it holds from before."""
-    found = {file.path: file for given in inputs for file in find_images(str(given), Path.cwd())}
+    found = {file.path: file for given in inputs for file in find_images(given, Path.cwd())}
     endings = (MAP_SUFFIX, PROBABILITIES_SUFFIX)
     return [file for file in found.values() if not (file.path.is_relative_to(out.absolute()) and file.path.stem.endswith(endings))]
 

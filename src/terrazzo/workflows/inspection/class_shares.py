@@ -1,6 +1,7 @@
 """The shares of the classes in masks, by the legend that the options and the masks make; without one, by value."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from terrazzo.errors import DataError
 from terrazzo.labels.colors import Color, default_colors, hex_color
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.options import LegendOptions
-from terrazzo.labels.resolve import resolve_legend
+from terrazzo.labels.resolve import nodata_is_class, resolve_legend
 from terrazzo.labels.sentences import number
-from terrazzo.labels.survey import survey
+from terrazzo.labels.survey import FileValues, survey
 from terrazzo.progress import Silent
 from terrazzo.workflows.inspection.raster_facts import RasterFacts
 
@@ -49,10 +50,9 @@ class Reading:
     @property
     def total(self) -> dict[float, int]:
         """Over all files: raw value to pixels."""
-        total: dict[float, int] = {}
+        total: Counter[float] = Counter()
         for counts in self.counts.values():
-            for raw, count in counts.items():
-                total[raw] = total.get(raw, 0) + count
+            total.update(counts)
         return dict(sorted(total.items()))
 
     def shares(self, path: Path | None = None) -> tuple[ClassShare, ...]:
@@ -73,13 +73,21 @@ def read_masks(files: Sequence[RasterFacts], options: LegendOptions) -> Reading:
             found = survey([facts.path for facts in files], Silent(), wanted)
     except DataError as error:
         return Reading(fault=error)
-    counts = {file.path: file.counts for file in found.files}
     try:
         with quiet("terrazzo.labels"):
-            return Reading(legend=resolve_legend(wanted, found), counts=counts)
+            legend = resolve_legend(wanted, found)
     except DataError as error:
         plain = all(facts.values is not None for facts in files)
-        return Reading(fault=error, counts=counts if plain else {})
+        return Reading(fault=error, counts={file.path: file.counts for file in found.files} if plain else {})
+    return Reading(legend=legend, counts={file.path: used_values(file, legend) for file in found.files})
+
+
+def used_values(file: FileValues, legend: Legend) -> dict[float, int]:
+    """Raw value to pixels, with those of the declared nodata where the legend uses it as a class."""
+    counts = dict(file.counts)
+    if file.nodata is not None and nodata_is_class(legend, file.nodata):
+        counts[file.nodata] = counts.get(file.nodata, 0) + file.nodata_pixels
+    return dict(sorted(counts.items()))
 
 
 def class_shares(values: Mapping[float, int], legend: Legend | None) -> tuple[ClassShare, ...]:

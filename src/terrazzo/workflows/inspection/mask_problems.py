@@ -22,13 +22,18 @@ def mask_problems(facts: RasterFacts) -> Iterator[Problem]:
     elif facts.kind == "colour mask":
         yield _colors(facts)
     elif facts.kind == "objects":
-        yield Problem(
-            kind="object-numbers",
-            what="A number for each object, it seems, not class values",
-            advice='As labels, set [legend] encoding = "instances".',
-        )
+        yield object_numbers()
     elif facts.kind == "classes":
         yield from _values(facts)
+
+
+def object_numbers() -> Problem:
+    """That masks hold a number for each object."""
+    return Problem(
+        kind="object-numbers",
+        what="A number for each object, it seems, not class values",
+        advice='As labels, set [legend] encoding = "instances".',
+    )
 
 
 def left_out(counts: Mapping[float, int], legend: Legend | None, options: LegendOptions) -> Problem | None:

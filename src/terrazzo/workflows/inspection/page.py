@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 from terrazzo.drawing.histogram import histogram
 from terrazzo.drawing.rgb import Picture as Pixels
 from terrazzo.labels.colors import hex_color
-from terrazzo.labels.sentences import counted
+from terrazzo.labels.sentences import counted, listed
 from terrazzo.reporting.inspection import BandLine, ClassLine, FileLine, Inspection, Picture, Sheet
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspection.band_facts import BandFacts
@@ -29,8 +30,23 @@ QUALITY = 82
 """Of JPEG."""
 
 
-def page(sets: Sequence[RasterSet], others: Sequence[Finding], unusable: Sequence[str], context: Context, *, detailed: bool) -> Inspection:
-    """All that is told, as a page. detailed: rasters are told one by one, not only their sets."""
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """All that an inspection tells."""
+
+    given: Sequence[str]
+    """What the user asked about."""
+    sets: Sequence[RasterSet]
+    others: Sequence[Finding]
+    unusable: Sequence[str]
+    """A sentence for each file that cannot be used."""
+    detailed: bool
+    """Whether rasters are told one by one, not only their sets."""
+
+
+def page(told: Told, context: Context) -> Inspection:
+    """All that is told, as a page."""
+    sets, detailed = told.sets, told.detailed
     pictures = sum(len(found.facts.files) if detailed else min(len(found.facts.files), MOST_PICTURES) for found in sets)
     sheets: list[Sheet] = []
     with context.progress.task("draw", pictures, "pictures") as advance:
@@ -48,11 +64,11 @@ def page(sets: Sequence[RasterSet], others: Sequence[Finding], unusable: Sequenc
                     drawn.append(_draw(found, file, context, SMALL_PX))
                     advance(1)
                 sheets.append(_set_sheet(found, drawn))
-    sheets += [finding_sheet(finding) for finding in others]
-    files = sum(len(found.facts.files) for found in sets) + len(others)
+    sheets += [finding_sheet(finding) for finding in told.others]
+    files = sum(len(found.facts.files) for found in sets) + len(told.others)
     problems = sum(len(sheet.problems) for sheet in sheets)
-    lead = f"{counted(files, 'file')} looked at, {counted(problems, 'problem')} found, {counted(len(unusable), 'file')} not usable."
-    return Inspection(title=_title(sets, others), lead=lead, unusable=unusable, sheets=sheets)
+    lead = f"{counted(files, 'file')} looked at, {counted(problems, 'problem')} found, {counted(len(told.unusable), 'file')} not usable."
+    return Inspection(title=f"Inspection of {listed(told.given, 3)}", lead=lead, unusable=told.unusable, sheets=sheets)
 
 
 def finding_sheet(finding: Finding, pictures: Sequence[Picture] = (), bands: Sequence[BandFacts] = ()) -> Sheet:
@@ -108,7 +124,9 @@ def _set_sheet(found: RasterSet, pictures: Sequence[Picture]) -> Sheet:
 def _draw(found: RasterSet, file: RasterFacts, context: Context, side: int) -> Picture:
     """The picture of a file."""
     colors = mask_colors(list(found.facts.values or file.values or ()), found.reading.legend) if file.values else {}
-    drawn = thumbnail(file, context.recipe.data, side, colors)
+    # among masks of object numbers, one of few objects looks like a mask of classes
+    kind = found.facts.kind if file.kind == "classes" and found.facts.kind == "objects" else file.kind
+    drawn = thumbnail(file, context.recipe.data, side, kind, colors)
     caption = "\n".join(part for part in (file.path.name, drawn.part) if part)
     return encode(drawn.picture, caption, exact=file.kind != "image")
 
@@ -122,7 +140,9 @@ def _file_line(found: RasterSet, file: RasterFacts) -> FileLine:
         percent(file.valid_share),
         ", ".join(sorted(kinds)),
     )
-    return FileLine(name=str(file.path), cells=cells)
+    # in a set of one folder the folder need not be said each time
+    own = str(file.path.parent) == found.facts.name.removesuffix(" (masks)")
+    return FileLine(name=file.path.name if own else str(file.path), cells=cells)
 
 
 def _band_line(place: int, band: BandFacts) -> BandLine:
@@ -136,9 +156,3 @@ def _band_line(place: int, band: BandFacts) -> BandLine:
 
 def _class_line(share: ClassShare) -> ClassLine:
     return ClassLine(name=share.name, color=hex_color(share.color), share=percent(share.share), percent=100 * share.share)
-
-
-def _title(sets: Sequence[RasterSet], others: Sequence[Finding]) -> str:
-    names = [found.facts.name if len(found.facts.files) > 1 else str(found.facts.files[0].path) for found in sets]
-    names += [finding.name for finding in others]
-    return f"Inspection of {names[0]}" if len(names) == 1 else f"Inspection of {counted(len(names), 'set')}"

@@ -1,5 +1,6 @@
 """Images and their labels together: which belong to each other, whether they fit, and what the labels hold."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from terrazzo.rasters.files import IMAGE_SUFFIXES, find_images
 from terrazzo.recipes.recipe import Recipe
 from terrazzo.samples.checks import check_scenes
 from terrazzo.samples.scenes import find_scenes
-from terrazzo.workflows.inspection.class_shares import ClassShare, class_shares, quiet
+from terrazzo.workflows.inspection.class_shares import ClassShare, class_shares, quiet, used_values
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.sentences import percent
 
@@ -79,7 +80,11 @@ def pair_facts(recipe: Recipe, folder: Path, progress: Progress) -> PairFacts:
         try:
             with quiet("terrazzo"):
                 surveyed = survey(masks, progress, recipe.legend)
-                shares = class_shares(surveyed.total, resolve_legend(recipe.legend, surveyed))
+                legend = resolve_legend(recipe.legend, surveyed)
+            total: Counter[float] = Counter()
+            for file in surveyed.files:
+                total.update(used_values(file, legend))
+            shares = class_shares(total, legend)
         except DataError as error:
             faults.append(str(error))
     return PairFacts(images=len(images), labels=None if labels is None else len(labels), pairs=pairs, shares=shares, faults=faults)

@@ -57,10 +57,14 @@ def _nothing_there(facts: RasterFacts) -> Iterator[Problem]:
 
 def _constant(facts: RasterFacts) -> Iterator[Problem]:
     seen = [band for band in facts.bands if band.count]
+    # of a mask, nodata may well be a class
+    if facts.kind == "classes" and facts.valid_share < 1:
+        return
+    valid = " valid" if facts.valid_share < 1 else ""
     if seen and all(band.low == band.high for band in seen):
         yield Problem(
             kind="constant",
-            what=f"Every pixel is {number(seen[0].low or 0.0)}" if len(facts.bands) == 1 else "Every pixel is the same",
+            what=f"Every{valid} pixel is {number(seen[0].low or 0.0) if len(facts.bands) == 1 else 'the same'}",
             advice="An image like this teaches nothing; a mask like this is fine if its image shows nothing else.",
         )
 

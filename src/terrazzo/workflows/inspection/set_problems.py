@@ -10,7 +10,7 @@ import numpy as np
 from terrazzo.errors import DataError
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.workflows.inspection.band_problems import band_problems, equal_bands
-from terrazzo.workflows.inspection.mask_problems import MASK_FORMS
+from terrazzo.workflows.inspection.mask_problems import MASK_FORMS, object_numbers
 from terrazzo.workflows.inspection.problem import Problem
 from terrazzo.workflows.inspection.raster_facts import RasterFacts
 from terrazzo.workflows.inspection.raster_problems import raster_problems
@@ -18,7 +18,7 @@ from terrazzo.workflows.inspection.set_facts import SetFacts
 
 ALIKE_CELLS = 1.1
 """Cell sizes up to this ratio count as one."""
-OF_BANDS = ("constant-band", "class-band", "unlike-bands", "8-bit-range", "equal-bands")
+OF_ALL = ("constant-band", "class-band", "unlike-bands", "8-bit-range", "equal-bands", "object-numbers")
 """Problems that are looked for over all files together, not in each."""
 FINE_IN_MASKS = ("constant",)
 """A mask may well be empty; of a set it is told how many are."""
@@ -51,7 +51,7 @@ class SetProblem:
 def set_problems(facts: SetFacts, fault: DataError | None = None) -> list[SetProblem]:
     """All that is wrong with a set, what concerns all of it first. fault: why masks cannot be labels as they are."""
     checks: tuple[Callable[[SetFacts], Iterator[Problem]], ...] = (
-        *(_mixed_bands, _mixed_types, _mixed_places, _mixed_cells, _mixed_kinds, _equal_bands),
+        *(_mixed_bands, _mixed_types, _mixed_places, _mixed_cells, _mixed_kinds, _equal_bands, _objects),
     )
     whole = [SetProblem(problem=problem) for check in checks for problem in check(facts)]
     bands = [] if facts.is_masks else [SetProblem(problem=problem) for problem in band_problems(facts.bands, facts.files[0].dtype)]
@@ -60,7 +60,7 @@ def set_problems(facts: SetFacts, fault: DataError | None = None) -> list[SetPro
         if fault is None
         else [SetProblem(problem=Problem(kind="labels", what="As labels they cannot be used as they are", advice=str(fault)))]
     )
-    told_already = (*OF_BANDS, *(FINE_IN_MASKS if facts.is_masks else ()), *(MASK_FORMS if fault is not None else ()))
+    told_already = (*OF_ALL, *(FINE_IN_MASKS if facts.is_masks else ()), *(MASK_FORMS if fault is not None else ()))
     return [*faults, *whole, *_copied(facts), *_of_files(facts, told_already), *bands]
 
 
@@ -147,6 +147,12 @@ def _equal_bands(facts: SetFacts) -> Iterator[Problem]:
     # some grey images among colour ones are no matter
     if all(file.content.equal_bands for file in facts.files):
         yield equal_bands(len(facts.bands))
+
+
+def _objects(facts: SetFacts) -> Iterator[Problem]:
+    # masks of few objects look like masks of classes
+    if facts.kind == "objects":
+        yield object_numbers()
 
 
 def _by(files: Sequence[RasterFacts], key: Callable[[RasterFacts], str]) -> Mapping[str, list[RasterFacts]]:

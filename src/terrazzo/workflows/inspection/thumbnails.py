@@ -16,7 +16,7 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.validity import find_holes, find_valid
 from terrazzo.rasters.window import Window
-from terrazzo.workflows.inspection.raster_facts import BLOCK_BYTES, WHOLE_BYTES, RasterFacts
+from terrazzo.workflows.inspection.raster_facts import BLOCK_BYTES, WHOLE_BYTES, Kind, RasterFacts
 
 GREY: Color = (128, 128, 128)
 OBJECT_COLORS = 61
@@ -43,16 +43,16 @@ class _Reduced:
     part: str = ""
 
 
-def thumbnail(facts: RasterFacts, options: DataOptions, side: int, colors: Mapping[float, Color]) -> Thumbnail:
+def thumbnail(facts: RasterFacts, options: DataOptions, side: int, kind: Kind, colors: Mapping[float, Color]) -> Thumbnail:
     """A picture of a raster with sides of at most `side` pixels; small rasters are enlarged by a whole factor.
 
-    Files of many bytes without overviews are shown in part. colors: of the values of a class mask.
+    Files of many bytes without overviews are shown in part. kind: what to show it as. colors: of the values of a class mask.
     Raises RasterError if the file is broken.
     """
     chosen = options.model_copy(update={"bands": _shown_bands(facts, options)})
     with open_raster(facts.path, chosen) as raster:
         reduced = _reduce(raster, facts, side)
-    picture = _picture(reduced, facts, colors)
+    picture = _picture(reduced, kind, colors)
     zoom = max(1, side // 2 // max(picture.shape[:2]))
     return Thumbnail(picture=picture.repeat(zoom, axis=0).repeat(zoom, axis=1), part=reduced.part)
 
@@ -140,15 +140,15 @@ def _overview(raster: Raster, facts: RasterFacts, step: int) -> _Reduced:
     return _Reduced(values=values, valid=mask if valid is None else valid)
 
 
-def _picture(reduced: _Reduced, facts: RasterFacts, colors: Mapping[float, Color]) -> Picture:
-    if facts.kind == "classes":
+def _picture(reduced: _Reduced, kind: Kind, colors: Mapping[float, Color]) -> Picture:
+    if kind == "classes":
         return _colored(reduced.values[0], reduced.valid, colors)
-    if facts.kind == "objects":
+    if kind == "objects":
         numbers = np.where(reduced.values[0] > 0, (reduced.values[0].astype(np.int64) - 1) % OBJECT_COLORS + 1, 0)
         return _colored(numbers, reduced.valid, dict(enumerate(default_colors(OBJECT_COLORS + 1))))
-    if facts.kind == "one-hot mask":
+    if kind == "one-hot mask":
         return _colored(reduced.values.argmax(axis=0), reduced.valid, dict(enumerate(default_colors(len(reduced.values)))))
-    if facts.kind == "colour mask":
+    if kind == "colour mask":
         return hatched(np.moveaxis(reduced.values, 0, -1).copy(), ~reduced.valid)
     return to_rgb(reduced.values, reduced.valid)
 

@@ -40,7 +40,7 @@ def raster_rows(facts: RasterFacts, shares: Sequence[ClassShare]) -> list[Row]:
         rows.append(("place", place_words(facts.place)))
     if facts.storage is not None:
         rows.append(("stored", storage_words(facts.storage)))
-    if facts.valid_share < 1 or facts.read_share < 1:
+    if (facts.valid_share < 1 and not facts.values) or facts.read_share < 1:
         part = "" if facts.read_share == 1 else f" of the {facts.read_share:.1%} that were read as a sample"
         rows.append(("valid", f"{percent(facts.valid_share)} of the pixels{part}"))
     if facts.palette:
@@ -49,8 +49,14 @@ def raster_rows(facts: RasterFacts, shares: Sequence[ClassShare]) -> list[Row]:
         rows.append(("alpha", "a further band says which pixels are shown"))
     if facts.values is None:
         return [*rows, *band_rows(facts.bands), *mask_rows(None, shares)]
-    nodata = facts.bands[0].nodata
-    return [*rows, *mask_rows(facts.values, shares), *([] if nodata is None else [("nodata", f"{nodata:.10g}")])]
+    return [*rows, *mask_rows(facts.values, shares), *_nodata_rows(facts.bands[0])]
+
+
+def _nodata_rows(band: BandFacts) -> list[Row]:
+    missing = [f"{band.nodata:.10g}"] if band.nodata is not None else []
+    if band.missing_share:
+        missing.append(f"{percent(band.missing_share)} of the pixels")
+    return [("nodata", ", ".join(missing))] if missing else []
 
 
 def mask_rows(values: dict[float, int] | None, shares: Sequence[ClassShare]) -> list[Row]:
@@ -127,15 +133,13 @@ def set_rows(facts: SetFacts, shares: Sequence[ClassShare]) -> list[Row]:
     if facts.valid_share < 1 or sampled:
         part = f"; of {counted(sampled, 'large file')} a sample was read" if sampled else ""
         rows.append(("valid", f"{percent(facts.valid_share)} of the pixels{part}"))
-    if facts.is_masks and facts.values:
-        empty = [file for file in facts.files if file.values is not None and len(file.values) == 1]
-        rows += mask_rows(facts.values, shares)
-        if empty:
-            rows.append(
-                ("one value", f"{counted(len(empty), 'mask')} of {len(facts.files)} ({listed((file.path.name for file in empty), 3)})")
-            )
-        return rows
-    return [*rows, *band_rows(facts.bands)]
+    if not facts.is_masks:
+        return [*rows, *band_rows(facts.bands)]
+    classes = mask_rows(facts.values, shares)
+    plain = [file.path.name for file in facts.files if file.values is not None and len(file.values) == 1 and file.valid_share == 1]
+    if plain:
+        classes.append(("of one value", f"{len(plain)} of {counted(len(facts.files), 'mask')} ({listed(plain, 3)})"))
+    return [*rows, *(classes or band_rows(facts.bands))]
 
 
 def group_words(group: Group) -> str:
