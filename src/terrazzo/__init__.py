@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from terrazzo.workflows.evaluate import evaluate
     from terrazzo.workflows.index import index
     from terrazzo.workflows.inspect import inspect
+    from terrazzo.workflows.mask import mask
     from terrazzo.workflows.predict import load, predict
     from terrazzo.workflows.simulate import simulate
     from terrazzo.workflows.split import split
@@ -71,6 +72,7 @@ __all__ = [
     "index",
     "inspect",
     "load",
+    "mask",
     "open_context",
     "open_raster",
     "predict",
@@ -90,6 +92,7 @@ _HOMES = {
     "index": "workflows.index",
     "inspect": "workflows.inspect",
     "load": "workflows.predict",
+    "mask": "workflows.mask",
     "open_context": "workflows.context",
     "open_raster": "rasters.raster",
     "predict": "workflows.predict",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
 from terrazzo.labels.legend import IGNORE, Legend, LegendClass
+from terrazzo.labels.reader import LabelReader
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.samples.batches import Batch, Preparation, Sample, batches, epoch_order, rows_of, stream
@@ -38,7 +39,7 @@ def prepare(tmp_path: Path, write_image: Any, rng: np.random.Generator) -> Calla
         values = np.stack([np.arange(labels.size, dtype=np.float32).reshape(shape), labels])
         values[:, -1, -1] = np.nan
         scene = Scene(name="a", image=write_image(tmp_path / "a.tif", values), label=write_image(tmp_path / "a.png", labels))
-        store = SceneStore([scene], LEGEND, DataOptions())
+        store = SceneStore([scene], LabelReader(LEGEND, DataOptions()))
         everything = store.image("a", whole(shape))
         scaling = measure([(everything, everything.valid)], "none", everything.valid.size)
         made = Preparation(store=store, scaling=scaling, size=size, seed=7, augment=STILL)
@@ -155,7 +156,7 @@ def test_an_image_that_breaks_ends_the_stream(prepare: Callable[..., Preparation
         list(
             stream(
                 batches(samples_of(), 4),
-                replace(preparation, store=SceneStore(list(preparation.store._scenes.values()), LEGEND, DataOptions())),
+                replace(preparation, store=SceneStore(list(preparation.store._scenes.values()), LabelReader(LEGEND, DataOptions()))),
                 0,
             )
         )

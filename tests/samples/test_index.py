@@ -1,7 +1,7 @@
 """The index against a naive count of every window."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import DataError, LabelError
 from terrazzo.labels.legend import Legend
-from terrazzo.progress import Advance, Silent
+from terrazzo.labels.reader import LabelReader
+from terrazzo.progress import Advance, Progress, Silent
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.window import cover
 from terrazzo.samples import index
+from terrazzo.samples.checks import check_scenes
 from terrazzo.samples.index import build_index, count_objects
 from terrazzo.samples.options import SamplesOptions
 from terrazzo.samples.scenes import Scene
@@ -28,6 +30,10 @@ PLAIN = DataOptions()
 
 def options(size: int | tuple[int, int] = 8, overlap: float = 0.0, min_valid: float = 0.0) -> SamplesOptions:
     return SamplesOptions(size=size, overlap=overlap, min_valid=min_valid)
+
+
+def built(scenes: Sequence[Scene], legend: Legend, options: SamplesOptions, progress: Progress = Silent()) -> Samples:
+    return build_index(check_scenes(scenes, PLAIN), LabelReader(legend, PLAIN), options, progress)
 
 
 class Set:
@@ -79,7 +85,7 @@ def test_rows_equal_a_naive_count(
     world.add("holes", (21, 30), image=hole, nodata=7)
     world.add("odd", (17, 40))
     chosen = options(size, overlap)
-    samples = build_index(world.scenes, legend, PLAIN, chosen, Silent())
+    samples = built(world.scenes, legend, chosen)
     valid = {name: np.ones(labels.shape, np.bool_) for name, labels in world.labels.items()}
     valid["holes"] = hole[0] != 7
     check_counts(samples, world, valid)
@@ -103,23 +109,23 @@ def test_windows_with_too_little_are_left_out_and_counted(world: Set, legend: Le
     world.add("a", (8, 24), image=image, nodata=9)
     world.labels["a"][:] = 3
     world.write(world.scenes[0].label, world.labels["a"])
-    assert build_index(world.scenes, legend, PLAIN, options(min_valid=0.5), Silent()).frame["col_off"].tolist() == [8, 16]
-    assert build_index(world.scenes, legend, PLAIN, options(min_valid=0.51), Silent()).frame["col_off"].tolist() == [16]
+    assert built(world.scenes, legend, options(min_valid=0.5)).frame["col_off"].tolist() == [8, 16]
+    assert built(world.scenes, legend, options(min_valid=0.51)).frame["col_off"].tolist() == [16]
     assert "2 windows left out" in caplog.text
     # nothing valid at all is never a sample
-    assert build_index(world.scenes, legend, PLAIN, options(min_valid=0.0), Silent()).frame["col_off"].tolist() == [8, 16]
+    assert built(world.scenes, legend, options(min_valid=0.0)).frame["col_off"].tolist() == [8, 16]
 
 
 def test_no_window_left_is_an_error(world: Set, legend: Legend) -> None:
     world.add("a", (8, 8), image=np.full((1, 8, 8), 9, np.uint8), nodata=9)
     with pytest.raises(DataError, match="None of 1 window has enough valid"):
-        build_index(world.scenes, legend, PLAIN, options(), Silent())
+        built(world.scenes, legend, options())
 
 
 class TestFootprints:
     def test_are_on_the_ground_where_all_scenes_share_a_crs(self, world: Set, legend: Legend) -> None:
         world.add("a", (8, 20), origin=(500, 900), cell=2.0)
-        samples = build_index(world.scenes, legend, PLAIN, options(), Silent())
+        samples = built(world.scenes, legend, options())
         assert samples.frame.crs.to_epsg() == 32633
         assert "crs" not in samples.frame
         assert [geometry.bounds for geometry in samples.frame.geometry] == [
@@ -130,7 +136,7 @@ class TestFootprints:
 
     def test_are_in_pixels_without_any_crs(self, world: Set, legend: Legend) -> None:
         world.add("a", (8, 16))
-        samples = build_index(world.scenes, legend, PLAIN, options(), Silent())
+        samples = built(world.scenes, legend, options())
         assert samples.frame.crs is None
         assert [geometry.bounds for geometry in samples.frame.geometry] == [(0, 0, 8, 8), (8, 0, 16, 8)]
 
@@ -138,7 +144,7 @@ class TestFootprints:
         world.add("a", (8, 8), origin=(500000, 5500000), crs="EPSG:32633")
         world.add("b", (8, 8), origin=(500000, 5500000), crs="EPSG:32634")
         world.add("c", (8, 8))
-        samples = build_index(world.scenes, legend, PLAIN, options(), Silent())
+        samples = built(world.scenes, legend, options())
         assert samples.frame.crs.to_epsg() == 4326
         assert samples.frame["crs"].to_list() == ["EPSG:32633", "EPSG:32634", None]
         assert samples.frame.geometry[0].bounds[0] == pytest.approx(15.0, abs=1e-6)
@@ -163,7 +169,7 @@ def test_all_bad_scenes_are_named(world: Set, legend: Legend) -> None:
     for name in "ac":
         world.write(world.root / "labels" / f"{name}.png", np.full((9, 9), 77, np.uint8))
     with pytest.raises(LabelError, match=r"(?s)2 of 3 scenes.*a\.png.*77 \(81 pixels\).*c\.png") as caught:
-        build_index(world.scenes, legend, PLAIN, options(8), Silent())
+        built(world.scenes, legend, options(8))
     assert "b.png" not in str(caught.value)
 
 
@@ -171,7 +177,7 @@ def test_scenes_without_labels_are_refused(world: Set, legend: Legend) -> None:
     world.add("a", (8, 8))
     bare = Scene(name="bare", image=world.scenes[0].image, label=None)
     with pytest.raises(LabelError, match="1 image to index without labels"):
-        build_index([*world.scenes, bare], legend, PLAIN, options(), Silent())
+        built([*world.scenes, bare], legend, options())
 
 
 def test_a_progress_can_cancel(world: Set, legend: Legend) -> None:
@@ -187,7 +193,7 @@ def test_a_progress_can_cancel(world: Set, legend: Legend) -> None:
             yield advance
 
     with pytest.raises(KeyboardInterrupt):
-        build_index(world.scenes, legend, PLAIN, options(), Cancelling())
+        built(world.scenes, legend, options(), Cancelling())
 
 
 def test_copies_share_a_digest(world: Set, legend: Legend) -> None:
@@ -195,7 +201,7 @@ def test_copies_share_a_digest(world: Set, legend: Legend) -> None:
     for name in "ab":
         world.add(name, (8, 8), image=image)
     world.add("c", (8, 8))
-    digests = build_index(world.scenes, legend, PLAIN, options(), Silent()).frame["image_digest"].to_list()
+    digests = built(world.scenes, legend, options()).frame["image_digest"].to_list()
     assert digests[0] == digests[1] != digests[2]
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from terrazzo.errors import LabelError, PairingError
-from terrazzo.labels.masks import resolve_legend, survey
-from terrazzo.labels.options import LegendOptions
+from terrazzo.labels.options import LabelOptions, LegendOptions
+from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.progress import Silent
 from terrazzo.rasters.options import DataOptions
 from terrazzo.samples.audit import find_leaks
+from terrazzo.samples.checks import check_scenes
 from terrazzo.samples.index import build_index
 from terrazzo.samples.options import SamplesOptions, SplitOptions
 from terrazzo.samples.scenes import find_scenes
@@ -26,8 +27,9 @@ GREY = LegendOptions(threshold=127)
 
 def index(data: DataOptions, legend: LegendOptions = PLAIN, **samples: float) -> Samples:
     scenes = find_scenes(data, DATA)
-    found = resolve_legend(legend, survey([scene.label for scene in scenes if scene.label is not None], Silent()))
-    return build_index(scenes, found, data, SamplesOptions.model_validate(samples), Silent())
+    checked = check_scenes(scenes, data)
+    found = find_legend([scene.label for scene in scenes if scene.label is not None], legend, LabelOptions())
+    return build_index(checked, LabelReader(found, data), SamplesOptions.model_validate(samples), Silent())
 
 
 def test_grey_road_masks_need_a_threshold() -> None:

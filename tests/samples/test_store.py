@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from terrazzo.labels.legend import IGNORE, Legend, LegendClass
+from terrazzo.labels.reader import LabelReader
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels
 from terrazzo.rasters.window import Window, whole
@@ -38,21 +39,21 @@ def same(one: Pixels, other: Pixels) -> bool:
 
 @pytest.mark.parametrize("window", [INNER, whole((13, 17)), Window(col_off=16, row_off=12, width=1, height=1)])
 def test_kept_in_memory_or_read_by_window_is_the_same(scene: Scene, window: Window) -> None:
-    kept, read = (SceneStore([scene], LEGEND, DataOptions(cache_mb=megabytes)) for megabytes in (1, 0))
+    kept, read = (SceneStore([scene], LabelReader(LEGEND, DataOptions(cache_mb=megabytes))) for megabytes in (1, 0))
     assert same(kept.image("a", window), read.image("a", window))
     assert np.array_equal(kept.labels("a", window), read.labels("a", window))
     assert kept.shape("a") == read.shape("a") == (13, 17)
 
 
 def test_what_is_missing_stays_missing(scene: Scene) -> None:
-    pixels = SceneStore([scene], LEGEND, DataOptions()).image("a", INNER)
+    pixels = SceneStore([scene], LabelReader(LEGEND, DataOptions())).image("a", INNER)
     assert (~pixels.valid).nonzero() == (np.array([2]), np.array([2]))
     assert pixels.holes is not None
     assert np.argwhere(pixels.holes).tolist() == [[0, 2, 2], [1, 1, 4], [1, 2, 2]]
 
 
 def test_labels_are_class_indices(scene: Scene) -> None:
-    store = SceneStore([scene], LEGEND, DataOptions())
+    store = SceneStore([scene], LabelReader(LEGEND, DataOptions()))
     labels = store.labels("a", INNER)
     values = store.image("a", INNER).values[0]
     expected = np.where(values > 100, 1, 0)
@@ -61,7 +62,7 @@ def test_labels_are_class_indices(scene: Scene) -> None:
 
 
 def test_a_scene_without_labels_is_left_out_everywhere(scene: Scene) -> None:
-    store = SceneStore([Scene(name="a", image=scene.image, label=None)], LEGEND, DataOptions())
+    store = SceneStore([Scene(name="a", image=scene.image, label=None)], LabelReader(LEGEND, DataOptions()))
     assert (store.labels("a", INNER) == IGNORE).all()
     assert store.labels("a", INNER).shape == INNER.shape
 
@@ -69,7 +70,7 @@ def test_a_scene_without_labels_is_left_out_everywhere(scene: Scene) -> None:
 def test_memory_is_given_to_the_first_scenes_that_fit(tmp_path: Path, write_image: Any) -> None:
     """Each takes (2 + 1 bytes) of 600 x 600 pixels, 1.03 MB: the first fits into 2 MB, the second not any more."""
     scenes = [Scene(name=name, image=write_image(tmp_path / f"{name}.tif", np.zeros((1, 600, 600), np.uint8)), label=None) for name in "ab"]
-    store = SceneStore(scenes, LEGEND, DataOptions(cache_mb=2))
+    store = SceneStore(scenes, LabelReader(LEGEND, DataOptions(cache_mb=2)))
     for scene in scenes:
         store.shape(scene.name)
     assert [store._loaded[name].pixels is not None for name in "ab"] == [True, False]
@@ -78,8 +79,8 @@ def test_memory_is_given_to_the_first_scenes_that_fit(tmp_path: Path, write_imag
 def test_many_threads_read_the_same(scene: Scene) -> None:
     windows = [Window(col_off=column, row_off=row, width=4, height=4) for row in range(9) for column in range(13)]
     for megabytes in (0, 1):
-        store = SceneStore([scene], LEGEND, DataOptions(cache_mb=megabytes))
-        expected = [SceneStore([scene], LEGEND, DataOptions()).image("a", window).values for window in windows]
+        store = SceneStore([scene], LabelReader(LEGEND, DataOptions(cache_mb=megabytes)))
+        expected = [SceneStore([scene], LabelReader(LEGEND, DataOptions())).image("a", window).values for window in windows]
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(lambda window: store.image("a", window).values, windows))  # noqa: B023 - used at once
         assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))

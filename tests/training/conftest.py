@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from terrazzo.labels.legend import Legend, LegendClass
+from terrazzo.labels.reader import LabelReader
 from terrazzo.models.network import build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
 from terrazzo.rasters.options import DataOptions
@@ -45,7 +46,7 @@ def task(tmp_path: Path, torch_is_ready: None) -> Task:
         np.save(tmp_path / f"{name}.npy", (truth + 0.5 * rng.standard_normal((2, 40, 40))).astype(np.float32))
         Image.fromarray(truth).save(tmp_path / f"{name}.png")
         scenes.append(Scene(name=name, image=tmp_path / f"{name}.npy", label=tmp_path / f"{name}.png"))
-    store = SceneStore(scenes, LEGEND, DataOptions())
+    store = SceneStore(scenes, LabelReader(LEGEND, DataOptions()))
     pixels = store.image("a", whole((40, 40)))
     windows = [("a", window) for window in cover((40, 40), (16, 16), 0)] + [("b", whole((16, 16)))]
     samples = [Sample(id=number, scene=scene, window=window) for number, (scene, window) in enumerate(windows)]

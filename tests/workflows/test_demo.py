@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 import terrazzo as tz
 from terrazzo.errors import ConflictError
+from terrazzo.labels.reader import LabelReader
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import load
@@ -78,7 +79,7 @@ def test_the_rule_is_learned_on_training_ground_and_judged_on_held_out(tiny_run:
     """The first band of the tiny data is told by one threshold: 100 or so is land, 170 or so is water."""
     context = tiny_run.context("samples.overlap=0")
     samples = load(tiny_run.run / "samples.parquet")
-    store = SceneStore(find_scenes(context.recipe.data, context.folder), samples.legend, context.recipe.data)
+    store = SceneStore(find_scenes(context.recipe.data, context.folder), LabelReader(samples.legend, context.recipe.data))
     truth, values = [], []
     for scene, window in zip(samples.part("test").frame["scene"], samples.part("test").windows(), strict=True):
         pixels, labels = store.image(scene, window), store.labels(scene, window)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from terrazzo.evaluation.confusion import Confusion
+from terrazzo.labels.reader import LabelReader
 from terrazzo.models.bundle import load_bundle
 from terrazzo.prediction.stream import Predictor
 from terrazzo.progress import Silent
@@ -29,7 +30,7 @@ def samples(tiny_run: Any) -> Samples:
 
 def scored(tiny_run: Any, samples: Samples, out: Path, *sets: str) -> HeldOutScores:
     context = tiny_run.context(*sets)
-    store = SceneStore(find_scenes(context.recipe.data, context.folder), samples.legend, context.recipe.data)
+    store = SceneStore(find_scenes(context.recipe.data, context.folder), LabelReader(samples.legend, context.recipe.data))
     predictor = Predictor.of(load_bundle(tiny_run.run), "cpu", context.recipe.prediction)
     return score_held_out(samples, store, predictor, out, Silent())
 

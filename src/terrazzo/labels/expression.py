@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 LONGEST = 400
 """Characters; far beyond any band index of the literature."""
+DEEPEST = 60
+"""Parts within parts; what is deeper would exhaust the interpreter's stack."""
 
 Values = NDArray[np.float64]
 
@@ -65,9 +67,15 @@ def parse(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise ValueError(f"it has {len(text)} characters; at most {LONGEST} are read")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ValueError(f"{text.strip()!r} is not a formula. {_GRAMMAR}") from error
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        level = [part for whole in level for part in ast.iter_child_nodes(whole)]
+    if level:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+    return tree
 
 
 def constant(tree: ast.expr) -> float | None:

@@ -42,6 +42,10 @@ class MaskLabels:
         return self._raster.shape
 
     @property
+    def grid(self) -> Grid:
+        return self._raster.grid
+
+    @property
     def has_instances(self) -> bool:
         """Whether the mask holds object numbers."""
         return self.legend.encoding == "instances"

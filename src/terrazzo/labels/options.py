@@ -20,8 +20,8 @@ class LegendOptions(Options):
     target: str | None = Field(None, description="One class against the rest: the name of the class; all others become one.")
     encoding: Literal["auto", "values", "colors", "onehot", "instances"] = Field(
         "auto",
-        description="What masks hold: class values, the classes' colours, a band a class (one-hot), or object numbers (every number above 0 "
-        "is an object of class 1). auto: values, or one-hot or colours where there are several bands.",
+        description="What masks hold: class values, the classes' colours, a band a class (one-hot), or object numbers (every number "
+        "above 0 is an object of class 1). auto: values, or one-hot or colours where there are several bands.",
     )
 
 

@@ -84,7 +84,7 @@ class Rule:
             raise RecipeError(f"The rule {text!r} cannot be read. {_FORM}.")
         try:
             expression, limits = _comparison(parse(match["range"]))
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise RecipeError(f"The rule {text!r} cannot be read: {error}.\n{_FORM}.") from error
         if limits.empty:
             raise RecipeError(f"The rule {text!r} holds for no value: its lower end is not below its upper end.")
@@ -172,7 +172,7 @@ class RuleLabels:
 
 def _values(pixels: Pixels, place: int) -> Values:
     """A band as float64, NaN where missing."""
-    values = pixels.values[place].astype(np.float64)
+    values: Values = pixels.values[place].astype(np.float64)
     if pixels.holes is not None:
         values[pixels.holes[place]] = np.nan
     return values

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.place import Place
 from terrazzo.rasters.window import Shape, Window
 
 
@@ -19,6 +20,8 @@ class LabelledImage:
     """What tells it from the other images of its set, '/'-joined, without extension."""
     path: Path
     grid: Grid
+    place: Place | None = None
+    """Where the file's own pixels lie, before any resampling, if it is to be resampled."""
 
 
 class Labels(Protocol):

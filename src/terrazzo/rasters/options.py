@@ -36,8 +36,8 @@ class DataOptions(Options):
     extra_bands: list[str] | None = Field(
         None,
         min_length=1,
-        description="Files whose bands join each image, such as ['../nir'] or ['../dem/{stem}_dem.tif']: folders relative to the image's own, "
-        "with a file of its stem, or patterns with {stem}.",
+        description="Files whose bands join each image, such as ['../nir'] or ['../dem/{stem}_dem.tif']: folders relative to the image's "
+        "own folder, with a file of its stem, or patterns with {stem}.",
     )
     crs: str | None = Field(
         None, description="Work in this CRS, such as 'EPSG:32633': images in another are resampled, labels to the nearest."

@@ -142,15 +142,39 @@ SIMULATE = Verb(
     flags=("simulation", "scenes"),
 )
 
+MASK = Verb(
+    name="mask",
+    function="terrazzo.workflows.mask:mask",
+    summary="Labels of any form as class masks on each image's grid.",
+    help="Writes OUT/STEM.tif for each image: masks, polygons, lines, run-length tables, COCO or rules as class values in the legend's "
+    "colours, 255 where the image has no data. Masks of the same labels and options are kept, other files never touched.",
+    arguments=(
+        Argument(name="images", kind=str, help="Images: a file, a folder, or a quoted pattern such as 'images/*.tif'."),
+        Argument(
+            name="labels",
+            kind=str,
+            help="Masks, vector files, a run-length table, COCO: a file, a folder, or a quoted pattern. Or rules, such as "
+            "'hot: b1 >= 5000; glow: 900 <= b1 < 5000'.",
+        ),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    extras=(
+        Extra(name="instances", kind="switch", help="Also write OUT/STEM_instances.tif: the numbers of the objects."),
+        Extra(name="rle", kind="switch", help="Also write OUT/rle.csv: a row of runs an object, column-major from one."),
+    ),
+    tables=("data", "legend", "labels"),
+    flags=("labels",),
+)
+
 INDEX = Verb(
     name="index",
     function="terrazzo.workflows.index:index",
     summary="List the windows to learn from in a samples table.",
-    help="Pairs images with class masks, covers them with windows and writes a GeoParquet table with a row a window: where it "
+    help="Pairs images with labels, covers them with windows and writes a GeoParquet table with a row a window: where it "
     "is, how much of it is valid, what classes and how many objects it holds. The table opens in a GIS.",
     arguments=(
         Argument(name="images", kind=str, help="Images: a file, a folder, or a quoted pattern such as 'images/*.tif'."),
-        Argument(name="labels", kind=str, help="Class masks: a file, a folder, or a quoted pattern."),
+        Argument(name="labels", kind=str, help="Labels of any form: a file, a folder, a quoted pattern, or rules."),
         Argument(name="out", help="The samples table to write, such as samples.parquet."),
     ),
     tables=("data", "legend", "labels", "samples"),
@@ -160,11 +184,16 @@ INDEX = Verb(
 SPLIT = Verb(
     name="split",
     function="terrazzo.workflows.split:split",
-    summary="Split a samples table into training, validation and test.",
-    help="Writes the column 'split' into the table: train, validation or test, or empty for windows dropped at a border. Refuses"
-    " a split whose parts share ground or files.",
-    arguments=(Argument(name="samples", help="A samples table, as index writes it."),),
-    tables=("split",),
+    summary="Split a samples table, or a folder of pairs, into training, validation and test.",
+    help="Writes the column 'split' into a samples table: train, validation or test, or empty for windows dropped at a border. Of a "
+    "folder of images and labels it makes OUT/train_frames, train_masks, val_frames, val_masks, by copies or links; nothing is moved "
+    "or deleted. Refuses a split whose parts share ground or files.",
+    arguments=(Argument(name="samples", help="A samples table, as index writes it, or a folder that holds images and labels."),),
+    extras=(
+        Extra(name="out", kind="path", help="Of a folder: where its parts go; default: FOLDER/split."),
+        Extra(name="link", kind="switch", help="Of a folder: symbolic links instead of copies."),
+    ),
+    tables=("data", "legend", "labels", "split"),
     flags=("split",),
 )
 
@@ -205,7 +234,7 @@ EVALUATE = Verb(
     "files only those are taken. The legend is the one that the maps carry.",
     arguments=(
         Argument(name="predictions", help="Predicted class maps: a file or a folder."),
-        Argument(name="labels", help="Class masks: a file or a folder."),
+        Argument(name="labels", help="Labels of any form but rules: a file or a folder."),
         Argument(name="out", help="Folder to write to."),
     ),
     tables=("data", "legend", "labels"),
@@ -228,4 +257,4 @@ DOCTOR = Verb(
     help="Shows what a report of a fault should hold. Takes a few seconds, for it measures the speed of the processor.",
 )
 
-VERBS = (INSPECT, DOWNLOAD, SIMULATE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)
+VERBS = (INSPECT, DOWNLOAD, SIMULATE, MASK, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,16 +17,17 @@ from numpy.typing import NDArray
 from terrazzo.errors import DataError, LabelError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.legend import IGNORE, Legend
-from terrazzo.labels.masks import MaskLabels
+from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.sentences import counted
+from terrazzo.labels.source import Labels
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import digest
-from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.window import Window, cover, whole
+from terrazzo.samples.checks import CheckedScene
 from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.samples.options import SamplesOptions
-from terrazzo.samples.scenes import Scene, check_scenes
+from terrazzo.samples.scenes import Scene
 from terrazzo.samples.table import Samples, pixels_column
 
 WHOLE_BYTES = 2**28
@@ -48,19 +50,21 @@ class _Counts:
     windows: list[Window]
 
 
-def build_index(scenes: Sequence[Scene], legend: Legend, data: DataOptions, options: SamplesOptions, progress: Progress) -> Samples:
+def build_index(checked: Sequence[CheckedScene], reader: LabelReader, options: SamplesOptions, progress: Progress) -> Samples:
     """Cover all scenes with windows and count what is in each; no window has a split yet.
 
     Windows with a smaller share of valid, labelled pixels than options.min_valid, or with none, are left out, and the log says how
     many. Pixels are read once, except those that overlapping windows of large scenes share.
 
-    Raises LabelError, RasterError or DataError naming all scenes that cannot be used, and if no window is left.
+    Raises LabelError, RasterError or DataError naming all scenes that cannot be used, and if no window is left, or none holds any
+    class but the background.
     """
-    unlabelled = [scene.name for scene in scenes if scene.label is None]
-    if unlabelled or not scenes:
-        raise LabelError(f"{counted(len(unlabelled) or len(scenes), 'image')} to index without labels. Set [data] labels.")
-    facts = check_scenes(scenes, data)
-    counts = _count_scenes(scenes, _Counter(legend, data, options), progress)
+    unlabelled = [fact.scene.name for fact in checked if fact.scene.label is None]
+    if unlabelled or not checked:
+        raise LabelError(f"{counted(len(unlabelled) or len(checked), 'image')} to index without labels. Set [data] labels.")
+    legend = reader.legend
+    counts = _count_scenes(checked, _Counter(reader, options), progress)
+    _check_presence(counts, legend)
     kept = [_kept(found, options.min_valid) for found in counts]
     windows, total = sum(len(use) for use in kept), sum(len(found.windows) for found in counts)
     if not windows:
@@ -73,7 +77,7 @@ def build_index(scenes: Sequence[Scene], legend: Legend, data: DataOptions, opti
     table = pd.concat([_rows(found, use, legend) for found, use in zip(counts, kept, strict=True)], ignore_index=True)
     grounds = [
         SceneWindows(grid=fact.grid, windows=[found.windows[position] for position in use])
-        for fact, found, use in zip(facts, counts, kept, strict=True)
+        for fact, found, use in zip(checked, counts, kept, strict=True)
     ]
     geometry, crs, codes = footprints(grounds)
     if codes is not None:
@@ -85,25 +89,28 @@ def build_index(scenes: Sequence[Scene], legend: Legend, data: DataOptions, opti
 class _Counter:
     """Counts the windows of a scene; used from several threads."""
 
-    def __init__(self, legend: Legend, data: DataOptions, options: SamplesOptions) -> None:
-        self._legend = legend
-        self._data = data
+    def __init__(self, reader: LabelReader, options: SamplesOptions) -> None:
+        self._reader = reader
+        self._classes = len(reader.legend.classes)
         self._options = options
 
-    def count(self, scene: Scene) -> _Counts:
+    def count(self, checked: CheckedScene) -> _Counts:
         """Raises RasterError or LabelError if the scene cannot be read."""
+        scene = checked.scene
         if scene.label is None:
             raise LabelError(f"{scene.image} has no label.")
-        with open_raster(scene.image, self._data) as raster, MaskLabels(scene.label, self._legend) as masks:
+        with open_raster(scene.image, self._reader.data) as raster, self._reader.open(scene.label, checked.labelled) as source:
             windows = list(cover(raster.shape, self._options.shape, self._options.overlap_px))
             small = raster.bands * raster.shape[0] * raster.shape[1] * raster.dtype.itemsize <= WHOLE_BYTES
-            image = _labels(raster, masks, whole(raster.shape)) if small else None
-            pixels = np.zeros((len(windows), len(self._legend.classes)), np.int64)
+            image = _labels(raster, source, whole(raster.shape)) if small else None
+            pixels = np.zeros((len(windows), self._classes), np.int64)
             objects = np.zeros(len(windows), np.int64)
             for position, window in enumerate(windows):
-                labels = _labels(raster, masks, window) if image is None else image[window.slices]
-                pixels[position] = np.bincount(labels.ravel(), minlength=256)[: len(self._legend.classes)]
-                objects[position] = count_objects(labels, pixels[position])
+                labels = _labels(raster, source, window) if image is None else image[window.slices]
+                pixels[position] = np.bincount(labels.ravel(), minlength=256)[: self._classes]
+                objects[position] = (
+                    count_instances(source.instances(window), labels) if source.has_instances else count_objects(labels, pixels[position])
+                )
         return _Counts(scene=scene, digest=digest(scene.image), pixels=pixels, objects=objects, windows=windows)
 
 
@@ -116,16 +123,36 @@ def count_objects(labels: NDArray[np.uint8], pixels: NDArray[np.int64]) -> int:
     return sum(int(cv2.connectedComponents((labels == index).view(np.uint8), connectivity=8)[0]) - 1 for index in present)
 
 
-def _labels(raster: Raster, masks: MaskLabels, window: Window) -> NDArray[np.uint8]:
+def count_instances(instances: NDArray[np.uint32], labels: NDArray[np.uint8]) -> int:
+    """The objects that have a pixel in a window which is not ignored; touching ones count each.
+
+    instances: (height, width) object numbers, 0 where there is none. labels: same shape, class indices, 255 ignored.
+    """
+    shown = instances[(instances > 0) & (labels != IGNORE)]
+    return len(np.unique(shown))
+
+
+def _check_presence(counts: Sequence[_Counts], legend: Legend) -> None:
+    """Refuse labels that hold nothing but the first class."""
+    total = sum((found.pixels.sum(0) for found in counts), np.zeros(len(legend.classes), np.int64))
+    if total[0] and not total[1:].any():
+        first = legend.classes[0]
+        raise LabelError(
+            f"All labels are empty: those of {counted(len(counts), 'image')} hold only class {first.value} ({first.name}). "
+            "Check that they belong to these images, and [legend]."
+        )
+
+
+def _labels(raster: Raster, source: Labels, window: Window) -> NDArray[np.uint8]:
     """The labels of a window, 255 also where the image has no data."""
-    labels = masks.read(window)
+    labels = source.read(window)
     valid = raster.read(window).valid
     if not valid.all():
         labels[~valid] = IGNORE
     return labels
 
 
-def _count_scenes(scenes: Sequence[Scene], counter: _Counter, progress: Progress) -> list[_Counts]:
+def _count_scenes(scenes: Sequence[CheckedScene], counter: _Counter, progress: Progress) -> list[_Counts]:
     """Count all scenes on several threads, in their order; all bad ones are named at the end."""
     failures = Failures()
     found = []
@@ -162,7 +189,7 @@ def _rows(found: _Counts, use: Sequence[int], legend: Legend) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "scene": found.scene.name,
         "image": str(found.scene.image.absolute()),
-        "label": str(found.scene.label.absolute()) if found.scene.label is not None else None,
+        "label": _place(found.scene),
         "image_digest": found.digest,
         **{name: np.array([getattr(window, name) for window in windows], np.int64) for name in ("col_off", "row_off", "width", "height")},
         "valid_share": _valid_shares(found)[use],
@@ -171,3 +198,8 @@ def _rows(found: _Counts, use: Sequence[int], legend: Legend) -> pd.DataFrame:
         "split": np.full(len(use), None, object),
     }
     return pd.DataFrame(columns)
+
+
+def _place(scene: Scene) -> str | None:
+    """The file that a scene's labels are in, or the rules they come from."""
+    return str(scene.label.absolute()) if isinstance(scene.label, Path) else None if scene.label is None else str(scene.label)

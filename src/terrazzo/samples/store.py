@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from terrazzo.labels.legend import IGNORE, Legend
-from terrazzo.labels.masks import MaskLabels
-from terrazzo.rasters.options import DataOptions
+from terrazzo.labels.legend import IGNORE
+from terrazzo.labels.reader import LabelReader
+from terrazzo.labels.source import LabelledImage, Labels
 from terrazzo.rasters.raster import Pixels, Raster, open_raster
 from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.samples.scenes import Scene
@@ -22,7 +22,7 @@ class _Loaded:
     """An open scene; pixels and labels are whole images where the scene is kept in memory."""
 
     raster: Raster
-    masks: MaskLabels | None
+    source: Labels | None
     pixels: Pixels | None = None
     labels: NDArray[np.uint8] | None = None
 
@@ -30,11 +30,10 @@ class _Loaded:
 class SceneStore:
     """Images and labels of a set of scenes; safe to read from several threads."""
 
-    def __init__(self, scenes: Sequence[Scene], legend: Legend, data: DataOptions) -> None:
+    def __init__(self, scenes: Sequence[Scene], reader: LabelReader) -> None:
         self._scenes = {scene.name: scene for scene in scenes}
-        self._legend = legend
-        self._data = data
-        self._budget = data.cache_mb * MEGABYTE
+        self._reader = reader
+        self._budget = reader.data.cache_mb * MEGABYTE
         self._loaded: dict[str, _Loaded] = {}
         self._lock = threading.Lock()
 
@@ -55,10 +54,10 @@ class SceneStore:
     def labels(self, scene: str, window: Window) -> NDArray[np.uint8]:
         """Class indices (height, width) of a window inside a scene; 255 where ignored."""
         loaded = self._open(scene)
-        if loaded.masks is None:
+        if loaded.source is None:
             return np.full(window.shape, IGNORE, np.uint8)
         if loaded.labels is None:
-            return loaded.masks.read(window)
+            return loaded.source.read(window)
         rows, columns = window.slices
         return loaded.labels[rows, columns]
 
@@ -76,16 +75,16 @@ class SceneStore:
             return loaded
 
     def _load(self, scene: Scene) -> _Loaded:
-        raster = open_raster(scene.image, self._data)
-        masks = MaskLabels(scene.label, self._legend) if scene.label is not None else None
+        raster = open_raster(scene.image, self._reader.data)
+        image = LabelledImage(name=scene.name, path=scene.image, grid=raster.grid, place=raster.place)
+        source = self._reader.take(scene.label, image) if scene.label is not None else None
         height, width = raster.shape
         cost = height * width * (raster.bands * raster.dtype.itemsize + 2)
         if cost > self._budget:
-            return _Loaded(raster=raster, masks=masks)
+            return _Loaded(raster=raster, source=source)
         self._budget -= cost
-        return _Loaded(
-            raster=raster, masks=masks, pixels=raster.read(), labels=masks.read(whole(raster.shape)) if masks is not None else None
-        )
+        labels = source.read(whole(raster.shape)) if source is not None else None
+        return _Loaded(raster=raster, source=source, pixels=raster.read(), labels=labels)
 
 
 def crop(pixels: Pixels, window: Window) -> Pixels:

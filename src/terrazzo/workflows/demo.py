@@ -6,6 +6,7 @@ from pathlib import Path
 from terrazzo.evaluation.rule import RuleScores, ValueHistogram, best_rules
 from terrazzo.evaluation.scores import PixelScores, Score
 from terrazzo.evaluation.text import Column, class_table
+from terrazzo.labels.reader import LabelReader
 from terrazzo.recipes.recipe import overlay
 from terrazzo.samples.batches import rows_of
 from terrazzo.samples.scenes import find_scenes
@@ -49,7 +50,7 @@ def demo(out: str | Path = "demo-out", context: Context | None = None) -> Result
 def threshold_rule(run: RunFolder, context: Context) -> list[Score]:
     """F1 of each class on the evaluated part, if it were told by the one interval of values that is best on the training part."""
     samples = load(run.samples)
-    store = SceneStore(find_scenes(context.recipe.data, context.folder), samples.legend, context.recipe.data)
+    store = SceneStore(find_scenes(context.recipe.data, context.folder), LabelReader(samples.legend, context.recipe.data))
     histogram = ValueHistogram(len(samples.legend.classes))
     for sample in rows_of(samples.part("train")):
         pixels, truth = store.read(sample.scene, sample.window)

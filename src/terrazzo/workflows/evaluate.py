@@ -8,16 +8,19 @@ import geopandas
 import pandas as pd
 
 from terrazzo.drawing.panels import SampleView
-from terrazzo.errors import ConflictError, LabelError, PairingError
+from terrazzo.errors import ConflictError, LabelError, PairingError, UsageError
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.failures import Failures
+from terrazzo.labels.kinds import find_labels, one_kind
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.options import LegendOptions
-from terrazzo.labels.resolve import resolve_legend
+from terrazzo.labels.reader import LabelReader, find_legend
+from terrazzo.labels.rules import are_rules
 from terrazzo.labels.sentences import counted, listed
-from terrazzo.labels.survey import row_blocks, survey
+from terrazzo.labels.source import LabelledImage
+from terrazzo.labels.survey import row_blocks
 from terrazzo.prediction.maps import MAP_SUFFIX
 from terrazzo.rasters.files import ImageFile, find_images
 from terrazzo.rasters.raster import open_raster
@@ -34,16 +37,16 @@ LARGEST_VIEW_PX = 2048
 def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
     """Count how maps agree with labels; writes OUT/evaluation.json, OUT/samples.parquet (a row an image) and OUT/report.html.
 
-    predictions, labels: a file, a folder or a pattern each. Every map needs a label; labels without a map are left out and
-    counted in a notice. The legend is the one the maps carry, unless [legend] is given.
-    Raises PairingError, LabelError or RasterError naming all files that do not fit, ConflictError if OUT holds an evaluation,
-    EnvironmentFault.
+    predictions, labels: a file, a folder or a pattern each; labels of any form but rules. Every map needs a label; labels without a
+    map are left out and counted in a notice. The legend is the one the maps carry, unless [legend] is given.
+    Raises UsageError for rules, PairingError, LabelError or RasterError naming all files that do not fit, ConflictError if OUT holds an
+    evaluation, EnvironmentFault.
     """
     context, out = context or open_context(), Path(out)
     if (out / "report.html").exists():
         raise ConflictError(f"{out} holds a report already. Give another OUT.")
     check_writable(out)
-    pairs, unused = _pair(_maps(str(predictions)), find_images(str(labels), Path.cwd()), context.recipe.data.pair_suffix)
+    pairs, unused = _pairs(_maps(str(predictions)), str(labels), context.recipe.data.pair_suffix)
     legend = _legend(pairs, context)
     counts = _count(pairs, legend, context)
     frame = score_columns(_table(pairs), counts, legend.classes_of_maps)
@@ -83,7 +86,7 @@ class _Legends:
     """How maps and labels are read: the same classes, in the same order."""
 
     classes_of_maps: Legend
-    raw_labels: Legend
+    labels: LabelReader
 
 
 def _maps(spec: str) -> list[ImageFile]:
@@ -91,6 +94,17 @@ def _maps(spec: str) -> list[ImageFile]:
     found = find_images(spec, Path.cwd())
     ours = [file for file in found if file.name.endswith(MAP_SUFFIX)]
     return [ImageFile(name=file.name.removesuffix(MAP_SUFFIX), path=file.path) for file in ours] or found
+
+
+def _pairs(maps: Sequence[ImageFile], labels: str, suffix: str) -> tuple[list[Pair], int]:
+    """Each map with its label, and how many labels are left; one vector file or table serves all maps."""
+    if are_rules(labels) and not Path(labels).exists():
+        raise UsageError("Rules need the images, which are not at hand here. Make masks of them first: terrazzo mask IMAGES RULES OUT.")
+    found = find_labels(labels, Path.cwd())
+    if len(found) == 1 and one_kind(found) != "masks":
+        return [Pair(name=file.name, prediction=file.path, label=found[0].path) for file in maps], 0
+    one_kind(found)
+    return _pair(maps, found, suffix)
 
 
 def _pair(maps: Sequence[ImageFile], labels: Sequence[ImageFile], suffix: str) -> tuple[list[Pair], int]:
@@ -137,12 +151,18 @@ def _legend(pairs: Sequence[Pair], context: Context) -> _Legends:
     if carried and given == LegendOptions():
         legend = Legend.from_json(next(iter(carried)))
     else:
-        legend = resolve_legend(given, survey([pair.label for pair in pairs], context.progress, given))
+        legend = find_legend([pair.label for pair in pairs], given, context.recipe.labels, context.progress)
     maps = Legend.from_json(next(iter(carried))) if carried else legend
     if maps.values != legend.values:
         raise LabelError(f"The maps hold the classes {list(maps.values)}, [legend] gives {list(legend.values)}. They must be the same.")
     # maps of other tools are read like the labels: their 255 may be a class
-    return _Legends(classes_of_maps=maps.plain() if carried else legend, raw_labels=legend)
+    reader = LabelReader(legend, options=context.recipe.labels)
+    return _Legends(classes_of_maps=maps.plain() if carried else legend, labels=reader)
+
+
+def _image(pair: Pair, maps: MaskLabels) -> LabelledImage:
+    """The map stands for its image: it lies on the image's grid."""
+    return LabelledImage(name=pair.name, path=pair.prediction, grid=maps.grid)
 
 
 def _count(pairs: Sequence[Pair], legend: _Legends, context: Context) -> Mapping[int, Confusion]:
@@ -159,8 +179,8 @@ def _count(pairs: Sequence[Pair], legend: _Legends, context: Context) -> Mapping
 
 
 def _confusion(pair: Pair, legend: _Legends) -> Confusion:
-    confusion = Confusion(len(legend.raw_labels.classes))
-    with MaskLabels(pair.prediction, legend.classes_of_maps) as maps, MaskLabels(pair.label, legend.raw_labels) as masks:
+    confusion = Confusion(len(legend.classes_of_maps.classes))
+    with MaskLabels(pair.prediction, legend.classes_of_maps) as maps, legend.labels.open(pair.label, _image(pair, maps)) as masks:
         if maps.shape != masks.shape:
             raise LabelError(
                 f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, its map {pair.prediction} {maps.shape[0]} x {maps.shape[1]}."
@@ -201,7 +221,7 @@ def _save(frame: geopandas.GeoDataFrame, path: Path) -> None:
 
 def _view(pair: Pair, legend: _Legends) -> SampleView:
     """The map itself stands for the image, which is not at hand; of a large one, the middle is shown."""
-    with MaskLabels(pair.prediction, legend.classes_of_maps) as maps, MaskLabels(pair.label, legend.raw_labels) as masks:
+    with MaskLabels(pair.prediction, legend.classes_of_maps) as maps, legend.labels.open(pair.label, _image(pair, maps)) as masks:
         window = _middle(maps.shape)
         predicted, truth = maps.read(window), masks.read(window)
     return SampleView(values=predicted[None], valid=predicted != IGNORE, truth=truth, predicted=predicted)

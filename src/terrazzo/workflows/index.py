@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from terrazzo.labels.masks import resolve_legend, survey
+from terrazzo.labels.reader import LabelPlace, LabelReader, find_legend
 from terrazzo.labels.sentences import counted
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.write import check_writable
+from terrazzo.samples.checks import check_scenes
 from terrazzo.samples.index import build_index
-from terrazzo.samples.scenes import Scene, check_scenes, find_scenes
+from terrazzo.samples.scenes import Scene, find_scenes
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.sample_facts import sample_facts, sample_lines
 
 
 def index(images: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
-    """Pair images with class masks, cover them with windows, and write a samples table to OUT.
+    """Pair images with labels, cover them with windows, and write a samples table to OUT.
 
     images, labels: a file, a folder or a pattern each, relative to the working directory.
     Raises PairingError, LabelError, RasterError or DataError naming all files that do not fit; EnvironmentFault.
@@ -35,7 +36,12 @@ def index(images: str | Path, labels: str | Path, out: str | Path, context: Cont
 
 def index_scenes(scenes: Sequence[Scene], data: DataOptions, context: Context) -> Samples:
     """Check and index scenes by the context's [legend] and [samples]; not split yet."""
-    check_scenes(scenes, data)
-    labels, options = [scene.label for scene in scenes if scene.label is not None], context.recipe.legend
-    legend = resolve_legend(options, survey(labels, context.progress, options))
-    return build_index(scenes, legend, data, context.recipe.samples, context.progress)
+    checked = check_scenes(scenes, data, context.recipe.labels)
+    return build_index(checked, label_reader(scenes, data, context), context.recipe.samples, context.progress)
+
+
+def label_reader(scenes: Sequence[Scene], data: DataOptions, context: Context) -> LabelReader:
+    """What reads the labels of scenes, in the classes that the context's [legend] says, or that they hold."""
+    places: list[LabelPlace] = [scene.label for scene in scenes if scene.label is not None]
+    legend = find_legend(places, context.recipe.legend, context.recipe.labels, context.progress)
+    return LabelReader(legend, data, context.recipe.labels)

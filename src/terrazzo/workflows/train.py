@@ -14,6 +14,7 @@ from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError, RecipeError
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.legend import Legend
+from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle, reading_of, save_bundle, without_paths
 from terrazzo.models.network import Runtime, build_network, choose_runtime, use_threads
@@ -106,7 +107,7 @@ def prepare(folder: RunFolder, context: Context) -> Lesson:
     samples = load(folder.samples) if done else assign_split(index_scenes(scenes, recipe.data, context), recipe.split)
     if gone := sorted(set(samples.frame["scene"]) - {scene.name for scene in scenes}):
         raise DataError(f"{folder.samples} names scenes that are no longer there: {listed(gone)}. Bring them back, or start a new run.")
-    return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, samples.legend, recipe.data))
+    return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, LabelReader(samples.legend, recipe.data, recipe.labels)))
 
 
 def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:

@@ -12,7 +12,8 @@ from terrazzo.labels.survey import survey
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import IMAGE_SUFFIXES, find_images
 from terrazzo.recipes.recipe import Recipe
-from terrazzo.samples.scenes import check_scenes, find_scenes
+from terrazzo.samples.checks import check_scenes
+from terrazzo.samples.scenes import find_scenes
 from terrazzo.workflows.inspection.class_shares import ClassShare, class_shares, quiet, used_values
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.sentences import percent
@@ -71,7 +72,7 @@ def pair_facts(recipe: Recipe, folder: Path, progress: Progress) -> PairFacts:
         with quiet("terrazzo"):
             scenes = find_scenes(recipe.data, folder)
             pairs = sum(scene.label is not None for scene in scenes)
-            check_scenes(scenes, recipe.data)
+            check_scenes(scenes, recipe.data, recipe.labels)
     except DataError as error:
         faults.append(str(error))
     shares: Sequence[ClassShare] = ()

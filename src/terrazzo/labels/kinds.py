@@ -1,0 +1,63 @@
+"""Where labels are, and which of the forms that they come in."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from terrazzo.errors import LabelError
+from terrazzo.labels.sentences import listed
+from terrazzo.labels.vectors import VECTOR_SUFFIXES
+from terrazzo.rasters.files import IMAGE_SUFFIXES, ImageFile, find_images
+
+Kind = Literal["masks", "vectors", "runs", "coco"]
+
+RUN_SUFFIXES = frozenset({".csv", ".tsv"})
+TABLE_SUFFIXES = VECTOR_SUFFIXES | RUN_SUFFIXES | {".json"}
+"""Files that may hold the labels of many images."""
+
+_HEAD_BYTES = 2**16
+_GEOJSON = re.compile(rb'"type"\s*:\s*"(FeatureCollection|Feature|GeometryCollection|(Multi)?(Point|LineString|Polygon))"')
+_COCO = re.compile(rb'"(images|annotations|categories|segmentation)"\s*:')
+
+
+def find_labels(spec: str, root: Path) -> list[ImageFile]:
+    """Find the label files that a file name, a folder or a pattern stands for.
+
+    A folder stands for the masks in it; where it holds none, for the vector files and tables in it.
+    Raises RasterError if nothing is found.
+    """
+    if (root / Path(spec).expanduser()).is_dir():
+        try_first = find_images(spec, root, IMAGE_SUFFIXES | TABLE_SUFFIXES)
+        return [file for file in try_first if file.path.suffix.lower() in IMAGE_SUFFIXES] or try_first
+    return find_images(spec, root, IMAGE_SUFFIXES | TABLE_SUFFIXES)
+
+
+def kind_of(path: Path) -> Kind:
+    """The form of a label file, by its ending, and for .json by how it begins."""
+    suffix = path.suffix.lower()
+    if suffix in RUN_SUFFIXES:
+        return "runs"
+    if suffix == ".json":
+        return _kind_of_json(path)
+    return "vectors" if suffix in VECTOR_SUFFIXES else "masks"
+
+
+def _kind_of_json(path: Path) -> Kind:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise LabelError(f"{path} cannot be read: {error.strerror or error}.") from error
+    # a COCO file may say "type" of many things, a GeoJSON file has none of its keys
+    return "vectors" if _GEOJSON.search(head) and not _COCO.search(head) else "coco"
+
+
+def one_kind(files: list[ImageFile]) -> Kind:
+    """The form that all label files of a set share. Raises LabelError if they mix forms."""
+    kinds: dict[Kind, list[str]] = {}
+    for file in files:
+        kinds.setdefault(kind_of(file.path), []).append(str(file.path))
+    if len(kinds) > 1:
+        groups = "; ".join(f"{kind}: {listed(paths, 3)}" for kind, paths in kinds.items())
+        raise LabelError(f"The labels mix several forms: {groups}. Give one form, by a narrower pattern.")
+    return next(iter(kinds))

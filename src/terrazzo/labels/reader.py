@@ -1,0 +1,154 @@
+"""The labels of a data set, whatever their form: their legend, and how those of one image are opened."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from terrazzo.errors import LabelError
+from terrazzo.labels.coco import CocoFile, CocoLabels
+from terrazzo.labels.failures import Failures
+from terrazzo.labels.keys import resolve_keys
+from terrazzo.labels.kinds import Kind, kind_of
+from terrazzo.labels.legend import Legend
+from terrazzo.labels.masks import MaskLabels
+from terrazzo.labels.median import MedianLabels
+from terrazzo.labels.options import LabelOptions, LegendOptions
+from terrazzo.labels.resolve import resolve_legend
+from terrazzo.labels.rules import RuleLabels, Rules
+from terrazzo.labels.runs import RunLabels, RunTable
+from terrazzo.labels.source import LabelledImage, Labels
+from terrazzo.labels.survey import survey
+from terrazzo.labels.vectors import VectorFile, VectorLabels
+from terrazzo.progress import Progress, Silent
+from terrazzo.rasters.options import DataOptions
+
+LabelPlace = Path | Rules
+"""Where the labels of an image are: a mask of its own, a file that may hold those of many images, or rules."""
+
+FILES_KEPT = 8
+"""Vector files and tables that stay in memory."""
+
+NOUNS: Mapping[Kind, str] = {"masks": "masks", "vectors": "polygons", "runs": "runs", "coco": "annotations"}
+
+_loading = threading.Lock()
+
+
+class LabelReader:
+    """Opens the labels of images, in the classes of one legend; from several threads if need be."""
+
+    def __init__(self, legend: Legend, data: DataOptions = DataOptions(), options: LabelOptions = LabelOptions()) -> None:
+        self.legend = legend
+        self.data = data
+        self.options = options
+
+    @contextmanager
+    def open(self, place: LabelPlace, image: LabelledImage) -> Iterator[Labels]:
+        """The labels of an image, closed at the end of the block; see `take`."""
+        labels = self.take(place, image)
+        try:
+            yield labels
+        finally:
+            labels.close()
+
+    def take(self, place: LabelPlace, image: LabelledImage) -> Labels:
+        """The labels of an image; who takes them closes them.
+
+        Raises LabelError or RasterError if they cannot be read, or do not fit the image.
+        """
+        labels = self._take(place, image)
+        return MedianLabels(labels, self.options.median) if self.options.median > 1 else labels
+
+    def _take(self, place: LabelPlace, image: LabelledImage) -> Labels:
+        if isinstance(place, Rules):
+            return RuleLabels(image, place, self.legend, self.data)
+        kind = kind_of(place)
+        if kind == "masks":
+            reading = DataOptions(picture_mpx=self.data.picture_mpx)
+            onto = image.grid if resampled(self.data) else None
+            return MaskLabels(place, self.legend, reading, onto, image.place)
+        if kind == "vectors":
+            return VectorLabels(image, load_vectors(place, self.options), self.legend, self.options)
+        if kind == "runs":
+            return RunLabels(image, load_runs(place), self.legend)
+        return CocoLabels(image, load_coco(place), self.legend)
+
+
+def resampled(data: DataOptions) -> bool:
+    """Whether images and masks are brought to a grid of their own choice."""
+    return data.crs is not None or data.cell_size is not None
+
+
+def find_legend(places: Sequence[LabelPlace], legend: LegendOptions, options: LabelOptions, progress: Progress = Silent()) -> Legend:
+    """The legend of a set of labels: the one that [legend] gives, else what the labels hold.
+
+    Raises RecipeError if the options contradict each other. LabelError or RasterError naming all files that cannot be used, or if
+    the labels hold classes that the legend does not know, grey values, or nothing but background.
+    """
+    distinct = list(dict.fromkeys(places))
+    files = [place for place in distinct if isinstance(place, Path)]
+    if len(files) < len(distinct):
+        keys = Counter({key: count for place in distinct if isinstance(place, Rules) for key, count in place.keys.items()})
+        return resolve_keys(legend, keys, "rules")
+    kind = kind_of(files[0])
+    return (
+        resolve_legend(legend, survey(files, progress))
+        if kind == "masks"
+        else resolve_keys(legend, _keys(files, kind, options), NOUNS[kind])
+    )
+
+
+def _keys(files: Sequence[Path], kind: Kind, options: LabelOptions) -> Counter[str | float]:
+    """The classes that vector files or tables hold, and of how many objects."""
+    failures = Failures()
+    found: Counter[str | float] = Counter()
+    for path in files:
+        with failures.collect():
+            loaded = load_vectors(path, options) if kind == "vectors" else load_runs(path) if kind == "runs" else load_coco(path)
+            found.update(loaded.class_keys())
+    failures.check(len(files), "label files")
+    return found
+
+
+def load_vectors(path: Path, options: LabelOptions) -> VectorFile:
+    """Read a vector file, once as long as it does not change."""
+    with _loading:
+        return _vectors(path, options.model_copy(update={"median": 0}), _stamp(path))
+
+
+def load_runs(path: Path) -> RunTable:
+    """Read a run-length table, once as long as it does not change."""
+    with _loading:
+        return _runs(path, _stamp(path))
+
+
+def load_coco(path: Path) -> CocoFile:
+    """Read a COCO file, once as long as it does not change."""
+    with _loading:
+        return _coco(path, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise LabelError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(FILES_KEPT)
+def _vectors(path: Path, options: LabelOptions, stamp: tuple[int, int]) -> VectorFile:  # noqa: ARG001 - tells versions of a file apart
+    return VectorFile.load(path, options)
+
+
+@lru_cache(FILES_KEPT)
+def _runs(path: Path, stamp: tuple[int, int]) -> RunTable:  # noqa: ARG001 - tells versions of a file apart
+    return RunTable.load(path)
+
+
+@lru_cache(FILES_KEPT)
+def _coco(path: Path, stamp: tuple[int, int]) -> CocoFile:  # noqa: ARG001 - tells versions of a file apart
+    return CocoFile.load(path)

@@ -1,0 +1,154 @@
+"""Whether images and labels fit each other, and the images one another, before any long work."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from terrazzo.errors import DataError, LabelError, PairingError
+from terrazzo.labels.coco import CocoFile
+from terrazzo.labels.failures import Failures
+from terrazzo.labels.kinds import kind_of
+from terrazzo.labels.options import LabelOptions
+from terrazzo.labels.reader import load_coco, load_runs, load_vectors, resampled
+from terrazzo.labels.runs import RunTable
+from terrazzo.labels.sentences import counted, listed
+from terrazzo.labels.source import LabelledImage
+from terrazzo.rasters.grid import Grid, grids_agree
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.place import Place
+from terrazzo.rasters.raster import open_raster
+from terrazzo.samples.scenes import Scene
+
+SHOWN = 10
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedScene:
+    """A scene whose image and labels go together, and what its image's header says."""
+
+    scene: Scene
+    bands: int
+    dtype: np.dtype[np.generic]
+    grid: Grid
+    place: Place | None
+
+    @property
+    def labelled(self) -> LabelledImage:
+        return LabelledImage(name=self.scene.name, path=self.scene.image, grid=self.grid, place=self.place)
+
+
+def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOptions = LabelOptions()) -> list[CheckedScene]:
+    """Open every image and its labels and see that they fit each other, and the images one another.
+
+    Raises LabelError for labels of another size or place than their image, PairingError for images that a table does not name,
+    RasterError or DataError for files that cannot be read and for sets that mix numbers of bands, types or grids; each names all
+    bad files.
+    """
+    failures = Failures()
+    found: list[CheckedScene] = []
+    for scene in scenes:
+        with failures.collect():
+            found.append(_checked(scene, options))
+    failures.check(len(scenes), "scenes")
+    _check_bands(found)
+    if "scaling" not in options.model_fields_set:
+        _check_types(found)
+    _check_shared(found, labels)
+    return found
+
+
+def _checked(scene: Scene, options: DataOptions) -> CheckedScene:
+    with open_raster(scene.image, options) as image:
+        fact = CheckedScene(scene=scene, bands=image.bands, dtype=image.dtype, grid=image.grid, place=image.place)
+    if isinstance(scene.label, Path) and kind_of(scene.label) == "masks" and not resampled(options):
+        _check_mask(scene.image, fact.grid, scene.label)
+    return fact
+
+
+def _check_mask(image: Path, image_grid: Grid, mask: Path) -> None:
+    """Refuse a mask of another size than its image, or that lies elsewhere on the ground."""
+    with open_raster(mask, DataOptions()) as raster:
+        grid = raster.grid
+    if grid.shape != image_grid.shape:
+        size, image_size = (f"{height} x {width}" for height, width in (grid.shape, image_grid.shape))
+        raise LabelError(
+            f"{mask} is {size} pixels (height x width), its image {image} is {image_size}. "
+            "Give a label of the image's size; labels are never resized."
+        )
+    if not grids_agree(image_grid, grid):
+        raise LabelError(f"{mask} lies elsewhere on the ground than its image {image}. Give a label on the image's own grid.")
+
+
+def _check_bands(found: Sequence[CheckedScene]) -> None:
+    _check_alike(
+        found,
+        [counted(fact.bands, "band") for fact in found],
+        "numbers of bands",
+        "Choose bands with [data] bands, or train on one group.",
+    )
+
+
+def _check_types(found: Sequence[CheckedScene]) -> None:
+    # floats may be mixed: they hold the same values
+    _check_alike(
+        found,
+        ["float" if fact.dtype.kind == "f" else fact.dtype.name for fact in found],
+        "types of values",
+        "Their ranges differ: convert them to one type, train on one group, or say by [data] scaling that their values mean the same.",
+    )
+
+
+def _check_alike(found: Sequence[CheckedScene], facts: Sequence[str], what: str, advice: str) -> None:
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for checked, fact in zip(found, facts, strict=True):
+        groups[fact].append(str(checked.scene.image))
+    if len(groups) > 1:
+        parts = "; ".join(f"{fact}: {counted(len(paths), 'image')} ({listed(paths, 3)})" for fact, paths in sorted(groups.items()))
+        raise DataError(f"The images have different {what}: {parts}. {advice}")
+
+
+def _check_shared(found: Sequence[CheckedScene], options: LabelOptions) -> None:
+    """See that label files which hold the labels of many images hold those of these images."""
+    by_file: defaultdict[Path, list[CheckedScene]] = defaultdict(list)
+    for fact in found:
+        if isinstance(fact.scene.label, Path):
+            by_file[fact.scene.label].append(fact)
+    for path, members in by_file.items():
+        kind = kind_of(path)
+        if kind == "vectors":
+            _check_touched(path, members, options)
+        elif kind != "masks":
+            _check_named(path, members, load_runs(path) if kind == "runs" else load_coco(path))
+
+
+def _check_touched(path: Path, members: Sequence[CheckedScene], options: LabelOptions) -> None:
+    vectors = load_vectors(path, options)
+    apart = [fact.scene.name for fact in members if not vectors.touches(fact.labelled, options)]
+    if len(apart) == len(members) and len(vectors.parts):
+        raise LabelError(
+            f"None of the features of {path} lies on {'the image' if len(members) == 1 else 'one of the images'} ({listed(apart, 3)}). "
+            "Check the CRS of both; [labels] crs says that of vectors whose file names none."
+        )
+    if apart:
+        log.warning("%s without a feature of %s, taken as empty: %s.", counted(len(apart), "image"), path, listed(apart, SHOWN))
+
+
+def _check_named(path: Path, members: Sequence[CheckedScene], table: RunTable | CocoFile) -> None:
+    """Refuse images that a table does not name; of what it names besides, a notice tells."""
+    missing = [fact.scene.name for fact in members if table.find(fact.labelled) is None]
+    used = {table.find(fact.labelled) for fact in members}
+    others = [name for name in table.names if name not in used]
+    if missing:
+        advice = f" It names {counted(len(others), 'other image')}: {listed(others, SHOWN)}." if others else ""
+        raise PairingError(
+            f"{path} does not name {len(missing)} of {counted(len(members), 'image')}: {listed(missing, SHOWN)}.{advice}\n"
+            "An image without objects needs an entry too; names are compared with and without their ending."
+        )
+    if others:
+        log.info("%s names %s that are not among the images: left out.", path, counted(len(others), "image"))

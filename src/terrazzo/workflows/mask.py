@@ -1,0 +1,180 @@
+"""mask: labels of any form as class masks on each image's grid."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.errors import ConflictError, LabelError
+from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.labels.reader import LabelPlace, LabelReader
+from terrazzo.labels.rules import Rules
+from terrazzo.labels.run_write import write_runs
+from terrazzo.labels.sentences import counted, listed
+from terrazzo.labels.source import Labels
+from terrazzo.labels.survey import row_blocks
+from terrazzo.rasters.files import ImageFile, digest, output_stems
+from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.rows import TiffLayout
+from terrazzo.rasters.window import whole
+from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, check_writable, writing_bands
+from terrazzo.samples.checks import CheckedScene, check_scenes
+from terrazzo.samples.scenes import find_scenes
+from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.index import label_reader
+
+INSTANCES_SUFFIX = "_instances"
+RUNS_NAME = "rle.csv"
+INSTANCES = TiffLayout(dtype=np.dtype(np.uint32), band_names=("object",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The mask of one image."""
+
+    checked: CheckedScene
+    place: LabelPlace
+    path: Path
+    """The mask to write."""
+    provenance: str
+    """What it is made from, as JSON."""
+
+    @property
+    def instances_path(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}{INSTANCES_SUFFIX}.tif")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a mask holds."""
+
+    pixels: NDArray[np.int64]
+    """(256,) by class index, 255 left out."""
+    objects: int
+
+
+def mask(
+    images: str | Path, labels: str | Path, out: str | Path, *, instances: bool = False, rle: bool = False, context: Context | None = None
+) -> Result:
+    """Write a class mask for each image, OUT/STEM.tif, on the image's own grid, 255 where the image has no data.
+
+    images: a file, a folder or a pattern. labels: masks, vector files, a run-length table, COCO, or rules such as 'hot: b1 > 5000'.
+    instances: also write OUT/STEM_instances.tif, object numbers as uint32; the labels must tell objects apart.
+    rle: also write OUT/rle.csv, a row an object of any class but the first: one-based, column-major.
+    Masks that are there already, of the same labels and options, are kept.
+    Raises PairingError, LabelError, RasterError or DataError naming all files that do not fit, ConflictError if OUT holds a file of
+    that name made otherwise, EnvironmentFault.
+    """
+    context, out = context or open_context(), Path(out)
+    check_writable(out)
+    data = context.recipe.data.model_copy(update={"images": str(images), "labels": str(labels)})
+    scenes = find_scenes(data, context.folder)
+    reader = label_reader(scenes, data, context)
+    jobs = _jobs(check_scenes(scenes, data, context.recipe.labels), reader, out)
+    todo = [job for job in jobs if not _done(job, instances=instances)]
+    found: list[Written] = []
+    with context.progress.task("mask", len(todo), "images") as advance:
+        for job in todo:
+            found.append(_write(job, reader, instances=instances))
+            advance(1)
+    outputs = [job.path for job in jobs] + [job.instances_path for job in jobs if instances]
+    if rle:
+        write_runs(out / RUNS_NAME, _objects(jobs, reader))
+        outputs.append(out / RUNS_NAME)
+    kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
+    lines = [f"{counted(len(jobs), 'mask')} in {out}{kept}", *_shares(found, reader.legend)]
+    return Result(text="\n".join(lines), written={"outputs": outputs}, facts={"classes": _plain_shares(found, reader.legend)})
+
+
+def _jobs(checked: list[CheckedScene], reader: LabelReader, out: Path) -> list[Job]:
+    """A job for each image. Raises ConflictError if a mask would be written over a file of another origin."""
+    stems = output_stems([ImageFile(name=fact.scene.name, path=fact.scene.image) for fact in checked])
+    jobs = []
+    for fact in checked:
+        if fact.scene.label is None:
+            raise LabelError(f"{fact.scene.image} has no labels. Give masks, a vector file, a table or rules.")
+        path = out / f"{stems[fact.scene.image]}.tif"
+        jobs.append(Job(checked=fact, place=fact.scene.label, path=path, provenance=_provenance(fact, fact.scene.label, reader)))
+    strange = [job.path.name for job in jobs if job.path.exists() and _provenance_of(job.path) != job.provenance]
+    if strange:
+        raise ConflictError(f"{out} holds files that these labels and options did not make: {listed(strange)}. Give another OUT.")
+    return jobs
+
+
+def _provenance(fact: CheckedScene, place: LabelPlace, reader: LabelReader) -> str:
+    """Everything that the mask depends on, without the paths."""
+    reading = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "hdu", "page", "array", "axes"}
+    made_from = {
+        "image": digest(fact.scene.image),
+        "labels": str(place) if isinstance(place, Rules) else digest(place),
+        "legend": json.loads(reader.legend.to_json()),
+        "options": reader.options.model_dump(mode="json"),
+        "reading": reader.data.model_dump(mode="json", include=reading, exclude_defaults=True),
+    }
+    return json.dumps(made_from, ensure_ascii=False)
+
+
+def _provenance_of(path: Path) -> str | None:
+    with open_raster(path) as raster:
+        return raster.tags.get(PROVENANCE_TAG)
+
+
+def _done(job: Job, *, instances: bool) -> bool:
+    return job.path.exists() and (not instances or job.instances_path.exists())
+
+
+def _write(job: Job, reader: LabelReader, *, instances: bool) -> Written:
+    legend = reader.legend
+    colors = dict(zip(legend.values, legend.colors, strict=True))
+    style = MapStyle(colors=colors, legend_json=legend.plain().to_json(), provenance_json=job.provenance)
+    pixels, objects = np.zeros(IGNORE + 1, np.int64), 0
+    with ExitStack() as stack:
+        raster = stack.enter_context(open_raster(job.checked.scene.image, reader.data))
+        source = stack.enter_context(reader.open(job.place, job.checked.labelled))
+        if instances and not source.has_instances:
+            raise LabelError(f"{job.place} tells no objects apart, so there are no instances to write. Leave --instances out.")
+        classes = stack.enter_context(MapWriter(job.path, raster.grid, style))
+        numbers = stack.enter_context(writing_bands(job.instances_path, raster.grid, INSTANCES)) if instances else None
+        for indices, found in _rows(raster, source, wanted=numbers is not None):
+            classes.write(legend.decode(indices))
+            pixels += np.bincount(indices.ravel(), minlength=IGNORE + 1)
+            if numbers is not None and found is not None:
+                numbers.add(found[None])
+                objects = max(objects, int(found.max()))
+    return Written(pixels=pixels, objects=objects)
+
+
+def _rows(raster: Raster, source: Labels, *, wanted: bool) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint32] | None]]:
+    """Class indices and, where wanted, object numbers, from top to bottom; what the image does not show is left out of both."""
+    for window in row_blocks(raster.shape):
+        valid = raster.read(window).valid
+        indices = np.where(valid, source.read(window), np.uint8(IGNORE))
+        yield indices, np.where(valid, source.instances(window), np.uint32(0)) if wanted else None
+
+
+def _objects(jobs: list[Job], reader: LabelReader) -> Iterator[tuple[str, NDArray[np.bool_] | NDArray[np.uint32]]]:
+    """The file name of each image, with its object numbers, or with the mask of what is not background."""
+    names = [job.checked.scene.image.name for job in jobs]
+    for job, name in zip(jobs, names, strict=True):
+        called = name if names.count(name) == 1 else f"{job.checked.scene.name}{job.checked.scene.image.suffix}"
+        with open_raster(job.checked.scene.image, reader.data) as raster, reader.open(job.place, job.checked.labelled) as source:
+            window = whole(raster.shape)
+            indices = source.read(window)
+            shown = raster.read(window).valid & (indices != IGNORE) & (indices != reader.legend.background)
+            yield called, np.where(shown, source.instances(window), np.uint32(0)) if source.has_instances else shown
+
+
+def _shares(found: list[Written], legend: Legend) -> list[str]:
+    shares = _plain_shares(found, legend)
+    return [", ".join(f"{name} {share:.2%}" for name, share in shares.items())] if shares else []
+
+
+def _plain_shares(found: list[Written], legend: Legend) -> Mapping[str, float]:
+    """The share of each class of the masks that were written, among the pixels that are not left out."""
+    pixels = sum((written.pixels for written in found), np.zeros(IGNORE + 1, np.int64))[: len(legend.classes)]
+    total = int(pixels.sum())
+    return {name: int(count) / total for name, count in zip(legend.names, pixels, strict=True)} if total else {}
