@@ -38,11 +38,12 @@ def test_simulate_leaves_images_labels_and_a_valid_recipe(frames: Path) -> None:
 
 def test_simulate_names_what_it_wrote(frames: Path) -> None:
     result = simulate("ccd", str(frames), Context(recipe=Recipe(simulation=SimulationOptions(count=5, size=64))))
-    assert result.written == {"outputs": [frames / "images", frames / "labels", frames / "recipe.toml"]}
+    folders = [frames / name for name in ("images", "labels", "instances", "tracks")]
+    assert result.written == {"outputs": [*folders, frames / "recipe.toml"]}
 
 
 def test_simulate_refuses_other_worlds_and_folders_of_others(frames: Path) -> None:
-    with pytest.raises(UsageError, match=r"no world 'sea' to simulate; worlds are ccd\."):
+    with pytest.raises(UsageError, match=r"no world 'sea' to simulate; worlds are ccd, scenes\."):
         simulate("sea", frames)
     with pytest.raises(ConflictError):
         simulate("ccd", frames, Context(recipe=Recipe(simulation=SimulationOptions(count=5, size=64, seed=9))))

@@ -18,7 +18,7 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.settings import Setting, lay_over, parse_set, source_of
 from terrazzo.recipes.validation import table_types, validate
 from terrazzo.samples.options import AugmentOptions, DrawOptions, SamplesOptions, SplitOptions
-from terrazzo.simulation.options import SimulationOptions
+from terrazzo.simulation.options import ScenesOptions, SimulationOptions
 from terrazzo.training.options import TrainingOptions
 
 
@@ -36,6 +36,7 @@ class Recipe(Options):
     training: TrainingOptions = Field(TrainingOptions(), description="Losses, optimiser, schedule and the fit loop.")
     prediction: PredictionOptions = Field(PredictionOptions(), description="How windows become a map.")
     simulation: SimulationOptions = Field(SimulationOptions(), description="Worlds with exact labels.")
+    scenes: ScenesOptions = Field(ScenesOptions(), description="The simulated world of aerial scenes.")
 
 
 TABLES: Mapping[str, type[Options]] = table_types(Recipe)

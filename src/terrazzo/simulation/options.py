@@ -66,7 +66,7 @@ class SimulationOptions(Options):
 
 
 class ScenesOptions(Options):
-    cell_size_m: float = Field(0.5, ge=0.05, le=5, description="Side of a pixel in metres.")
+    cell_size_m: float = Field(0.5, ge=0.05, le=2, description="Side of a pixel in metres.")
     crs: str = Field("EPSG:32633", description="A projected coordinate reference system; the scenes lie around the middle of its area.")
     bands: int = Field(
         3,
