@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 from pycocotools import mask as coco_mask
 from rasterio.features import rasterize
 
-from terrazzo.errors import DataError, LabelError, PairingError
+from terrazzo.errors import DataError, LabelError, PairingError, RasterError
 from terrazzo.labels.coco import CocoFile, CocoLabels
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.labels.source import LabelledImage, Labels
@@ -174,7 +175,7 @@ class TestPolygons:
         caplog.set_level("WARNING")
         found = CocoFile.load(coco(polygon(), polygon([1, 1, 5, 5]), polygon(SQUARE, [1, 2]), {"image_id": 1, "category_id": 1}))
         assert found.empty == 3
-        assert found.class_keys() == {"roof": 1, "tree": 0}
+        assert found.class_keys() == {"roof": 1}
         assert "3 annotations without a polygon" in caplog.text
 
     def test_self_crossing_polygons_hold_what_is_inside_once(self, coco: Coco) -> None:
@@ -361,7 +362,86 @@ class TestBadEntries:
         assert found.names == (name,)
         message = self.refuse(coco(packed(some_mask((5, 6))), images=[picture(1, name)]))
         assert len(message.splitlines()) == 2
+        assert "1 entry cannot be used" in message
         message.encode()
+
+
+class TestPanoptic:
+    NUMBERS = (7, 300, 70_000)
+    """One in each of the three bytes."""
+
+    def write(self, folder: Path, numbers: NDArray[np.int64], **more: Any) -> Path:
+        """A panoptic file and its PNG; the first two numbers are roofs, the third a crowd of trees."""
+        (folder / "coco").mkdir(exist_ok=True)
+        rgb = np.stack([numbers % 256, numbers // 256 % 256, numbers // 65536], axis=-1).astype(np.uint8)
+        Image.fromarray(rgb).save(folder / "coco" / "a.png")
+        segments = [{"id": number, "category_id": category} for number, category in zip(self.NUMBERS, (1, 1, 7), strict=True)]
+        segments[2]["iscrowd"] = 1
+        annotation = {"image_id": 1, "file_name": "a.png", "segments_info": segments, **more}
+        content = {"images": [picture()], "annotations": [annotation], "categories": CATEGORIES}
+        (folder / "coco.json").write_text(json.dumps(content))
+        return folder / "coco.json"
+
+    @pytest.fixture
+    def numbers(self) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = RNG.choice(np.array([0, *self.NUMBERS]), SHAPE)
+        return found
+
+    def test_numbers_become_classes_and_objects(self, tmp_path: Path, numbers: NDArray[np.int64]) -> None:
+        path = self.write(tmp_path, numbers)
+        assert CocoFile.load(path).class_keys() == {"roof": 2}
+        labels = open_labels(path)
+        assert np.array_equal(mask_of(labels), np.select([numbers == 7, numbers == 300], [1, 1], 255))
+        assert np.array_equal(labels.instances(whole(SHAPE)), np.select([numbers == 7, numbers == 300], [1, 2], 0))
+        window = Window(col_off=-2, row_off=20, width=9, height=9)
+        assert np.array_equal(labels.read(window)[:3, 2:], mask_of(labels)[20:, :7])
+        assert (labels.read(window)[3:] == 255).all()
+        labels.close()
+
+    def test_the_png_may_lie_beside(self, tmp_path: Path, numbers: NDArray[np.int64]) -> None:
+        path = self.write(tmp_path, numbers)
+        (tmp_path / "coco" / "a.png").rename(tmp_path / "a.png")
+        assert mask_of(open_labels(path)).min() == 1
+
+    def test_numbers_that_are_no_segment_are_told(self, tmp_path: Path, numbers: NDArray[np.int64]) -> None:
+        path = self.write(tmp_path, np.where(numbers == 7, 8, numbers))
+        with pytest.raises(LabelError, match=r"a\.png holds numbers that are no segment of its annotation: 8\."):
+            mask_of(open_labels(path))
+
+    def test_a_png_of_another_size_or_kind(self, tmp_path: Path, numbers: NDArray[np.int64]) -> None:
+        path = self.write(tmp_path, numbers[:-1])
+        with pytest.raises(LabelError, match=r"a\.png has \(22, 31\) pixels.*has \(23, 31\)"):
+            open_labels(path)
+        Image.fromarray(np.zeros(SHAPE, np.uint8)).save(tmp_path / "coco" / "a.png")
+        with pytest.raises(LabelError, match=r"a\.png has 1 band of uint8; a panoptic PNG has three"):
+            open_labels(path)
+        (tmp_path / "coco" / "a.png").write_bytes(b"no image")
+        with pytest.raises(RasterError, match=r"a\.png"):
+            open_labels(path)
+
+    @pytest.mark.parametrize(
+        ("more", "reason"),
+        [
+            ({"file_name": "b.png"}, "the panoptic file 'b.png' is neither in"),
+            ({"file_name": "../coco/a.png"}, "no file below the folder"),
+            ({"file_name": "/etc/passwd"}, "no file below the folder"),
+            ({"file_name": "a\0.png"}, "no file below the folder"),
+            ({"file_name": "x" * 5000}, "is neither in"),
+            ({"file_name": 5}, "no file below the folder"),
+            ({"segments_info": 5}, "no list of segments"),
+            ({"segments_info": [5]}, "no list of segments"),
+            ({"segments_info": [{"id": 0, "category_id": 1}]}, "id 0; it must be a whole number from 1 to 16777215"),
+            ({"segments_info": [{"id": 2**24, "category_id": 1}]}, "id 16777216"),
+            ({"segments_info": [{"id": 1, "category_id": 1}] * 2}, "several segments of the same id"),
+            ({"segments_info": [{"id": 1}]}, "no category_id"),
+            ({"segments_info": [{"id": 1, "category_id": 3}]}, "category_id 3, which no category has"),
+        ],
+    )
+    def test_wrong_annotations(self, tmp_path: Path, numbers: NDArray[np.int64], more: dict[str, Any], reason: str) -> None:
+        with pytest.raises(LabelError) as caught:
+            CocoFile.load(self.write(tmp_path, numbers, **more))
+        assert reason in str(caught.value)
+        assert "coco.json" in str(caught.value)
 
 
 class TestFuzz:

@@ -2,31 +2,27 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 
 from terrazzo.errors import LabelError
-from terrazzo.labels.coco_read import CocoImage, CocoObject, Ring, read_coco
+from terrazzo.labels.coco_forms import shown
+from terrazzo.labels.coco_layers import layers
+from terrazzo.labels.coco_read import CocoImage, read_coco
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.objects import ImageNames, ObjectLabels, class_index
-from terrazzo.labels.rle import Value, burn
+from terrazzo.labels.rle import Value
 from terrazzo.labels.sentences import counted
 from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.window import Window
 
 log = logging.getLogger(__name__)
-
-Span = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,7 @@ class CocoFile:
     def load(cls, path: Path) -> Self:
         """Read a file entry by entry, in little more memory than its numbers take.
 
+        A panoptic file (segments_info) has its PNG files in a folder that is named like it, or in its own.
         Raises LabelError if it is no COCO file, if nothing in it has a shape, or listing the entries that cannot be used.
         """
         images, categories, empty = read_coco(path)
@@ -64,9 +61,9 @@ class CocoFile:
         return sum(self.class_keys().values())
 
     def class_keys(self) -> Mapping[str | float, int]:
-        """The categories with how many objects each has, without crowds."""
+        """The categories that have objects, with how many, without crowds."""
         counts = Counter(entry.key for image in self.images for entry in image.objects if not entry.crowd)
-        return {name: counts[name] for name in self.categories}
+        return {name: counts[name] for name in self.categories if counts[name]}
 
     def find(self, image: LabelledImage) -> str | None:
         """The name that the file has for an image: by file name, else without its extension; None if it has none.
@@ -94,70 +91,34 @@ class CocoLabels(ObjectLabels):
 
     Run lengths are exact. Polygons hold the pixels whose centres they cover, like all polygons here; the COCO API holds some more along
     the edges. Where objects overlap, the later is on top. A crowd (iscrowd) lies below all objects and is left out, for nobody told
-    its members apart. Pixels of no object are of the legend's background.
-    Raises LabelError if the file does not know the image, or with another size, or the legend lacks a class.
+    its members apart. Pixels of no object are of the legend's background, but left out where a panoptic PNG holds 0.
+    Raises LabelError if the file does not know the image, or with another size, or the legend lacks a class; RasterError if its
+    panoptic PNG cannot be opened.
     """
 
     def __init__(self, image: LabelledImage, coco: CocoFile, legend: Legend) -> None:
         name = coco.find(image)
         if name is None:
             raise LabelError(f"{coco.path} has no image {image.path.name}.")
-        known = coco.image(name)
-        if known.shape not in (None, image.grid.shape):
+        known, shape = coco.image(name), image.grid.shape
+        if known.shape not in (None, shape):
             raise LabelError(
-                f"{coco.path} says {known.shape} pixels (height, width) for {name!a}, but {image.path} has {image.grid.shape}. "
+                f"{coco.path} says {known.shape} pixels (height, width) for {shown(name)}, but {image.path} has {shape}. "
                 "Labels must be of the image's size."
             )
         indices = [IGNORE if entry.crowd else class_index(entry.key, legend, coco.path) for entry in known.objects]
-        super().__init__(image.grid.shape, indices, legend)
-        self._objects = known.objects
-        self._spans = [_span(entry, image.grid.shape[0]) for entry in known.objects]
         # crowds first: what lies on top of them was told apart
-        self._order = sorted(range(len(indices)), key=lambda place: not known.objects[place].crowd)
+        order = sorted(range(len(indices)), key=lambda place: not known.objects[place].crowd)
+        self._layers = list(layers(order, [entry.form for entry in known.objects], shape, known.segments))
+        # one more, for what is no object of a panoptic PNG
+        super().__init__(shape, [*indices, IGNORE], legend)
+
+    def close(self) -> None:
+        for layer in self._layers:
+            layer.close()
 
     def _paint(self, window: Window, values: NDArray[Value], fill: int) -> NDArray[Value]:
         pixels = np.full(window.shape, fill, values.dtype)
-        met = [place for place in self._order if _meets(self._spans[place], window)]
-        for as_runs, places in groupby(met, lambda place: self._objects[place].runs is not None):
-            if as_runs:
-                for place in places:
-                    self._paint_runs(pixels, window, place, values[place])
-            else:
-                _paint_polygons(pixels, window, [(ring, int(values[place])) for place in places for ring in self._objects[place].rings])
+        for layer in self._layers:
+            layer.paint(pixels, window, values)
         return pixels
-
-    def _paint_runs(self, pixels: NDArray[Value], window: Window, place: int, value: Value) -> None:
-        runs = self._objects[place].runs
-        left, top, right, bottom = map(int, self._spans[place])
-        part = Window(col_off=left, row_off=top, width=right - left, height=bottom - top).intersection(window)
-        if runs is not None and part is not None:
-            held = burn(runs, np.ones(len(runs.starts), np.uint8), self.shape, part).view(np.bool_)
-            pixels[part.inside(window)][held] = value
-
-
-def _paint_polygons(pixels: NDArray[Value], window: Window, rings: Sequence[tuple[Ring, int]]) -> None:
-    """Burn polygons one after the other."""
-    # rasterio warns of transforms that are the identity, and doubling is exact
-    transform = Affine(2.0, 0.0, 2.0 * window.col_off, 0.0, 2.0, 2.0 * window.row_off)
-    shapes = [({"type": "Polygon", "coordinates": [(2 * np.concatenate([ring, ring[:1]])).tolist()]}, value) for ring, value in rings]
-    rasterize(shapes, out=pixels, transform=transform)
-
-
-def _span(entry: CocoObject, height: int) -> Span:
-    """The box of an object in an image of a height."""
-    if entry.runs is None:
-        corners = np.concatenate(entry.rings)
-        return float(corners[:, 0].min()), float(corners[:, 1].min()), float(corners[:, 0].max()), float(corners[:, 1].max())
-    if not len(entry.runs.starts):
-        return 0, 0, 0, 0
-    starts, lasts = entry.runs.starts, entry.runs.ends - 1
-    left, right = int(starts[0] // height), int(lasts[-1] // height) + 1
-    # a run that goes on in the next column holds both ends of the height
-    if (starts // height != lasts // height).any():
-        return left, 0, right, height
-    return left, int((starts % height).min()), right, int((lasts % height).max()) + 1
-
-
-def _meets(span: Span, window: Window) -> bool:
-    left, top, right, bottom = span
-    return left < window.col_end and right > window.col_off and top < window.row_end and bottom > window.row_off

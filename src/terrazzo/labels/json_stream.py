@@ -64,16 +64,14 @@ class _Reader:
     def keys(self) -> Iterator[str]:
         """The keys of the object that is the whole text; the value must be taken before the next."""
         self._take("{")
-        while self.sign() != "}":
-            name = self._value()
+        more = self.sign() != "}"
+        while more:
+            name = self._value() if self.sign() == '"' else None
             if not isinstance(name, str):
                 raise self._wrong("a name in quotation marks is wanted")
             self._take(":")
             yield name
-            if self.sign() != "}":
-                self._take(",")
-                if self.sign() == "}":
-                    raise self._wrong("a name in quotation marks is wanted")
+            more = self._goes_on("}")
         self._take("}")
         if self.sign():
             raise self._wrong("nothing may follow the end of the object")
@@ -84,12 +82,10 @@ class _Reader:
             yield self._value()
             return
         self._take("[")
-        while self.sign() != "]":
+        more = self.sign() != "]"
+        while more:
             yield self._value()
-            if self.sign() != "]":
-                self._take(",")
-                if self.sign() == "]":
-                    raise self._wrong("an entry is wanted")
+            more = self._goes_on("]")
         self._take("]")
 
     def sign(self) -> str:
@@ -100,13 +96,24 @@ class _Reader:
                 return self._text[self._at : self._at + 1]
             self._more()
 
+    def _goes_on(self, end: str) -> bool:
+        """Whether a comma follows, which is taken, or the end, which is not."""
+        sign = self.sign()
+        if sign == ",":
+            self._at += 1
+            return True
+        if sign != end:
+            raise self._wrong("',' is wanted")
+        return False
+
     def _take(self, sign: str) -> None:
         if self.sign() != sign:
             raise self._wrong(f"{sign!r} is wanted")
         self._at += 1
 
     def _value(self) -> Any:
-        self.sign()
+        if self.sign() == "]":
+            raise self._wrong("an entry is wanted")
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
