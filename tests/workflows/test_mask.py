@@ -221,3 +221,9 @@ def test_the_footprints_of_solaris(tmp_path: Path) -> None:
         valid = raster.read().valid
     reference = values(data / "sample_fp_mask_from_geojson.tif") > 0
     np.testing.assert_array_equal(values(tmp_path / "sample_geotiff.tif")[valid], reference[valid])
+
+
+def test_images_need_not_be_alike(tmp_path: Path, images: Path, polygons: Path) -> None:
+    with rasterio.open(images / "c.tif", "w", driver="GTiff", count=3, height=9, width=9, dtype="uint8", crs=CRS, transform=ORIGIN) as file:
+        file.write(np.ones((3, 9, 9), np.uint8))
+    assert len(mask(images, polygons, tmp_path / "masks").written["outputs"]) == 3  # type: ignore[arg-type]

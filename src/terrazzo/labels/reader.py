@@ -93,11 +93,9 @@ def find_legend(places: Sequence[LabelPlace], legend: LegendOptions, options: La
         keys = Counter({key: count for place in distinct if isinstance(place, Rules) for key, count in place.keys.items()})
         return resolve_keys(legend, keys, "rules")
     kind = kind_of(files[0])
-    return (
-        resolve_legend(legend, survey(files, progress))
-        if kind == "masks"
-        else resolve_keys(legend, _keys(files, kind, options), NOUNS[kind])
-    )
+    if kind == "masks":
+        return resolve_legend(legend, survey(files, progress, legend))
+    return resolve_keys(legend, _keys(files, kind, options), NOUNS[kind])
 
 
 def _keys(files: Sequence[Path], kind: Kind, options: LabelOptions) -> Counter[str | float]:

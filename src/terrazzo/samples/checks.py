@@ -44,11 +44,22 @@ class CheckedScene:
 
 
 def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOptions = LabelOptions()) -> list[CheckedScene]:
-    """Open every image and its labels and see that they fit each other, and the images one another.
+    """See that images and labels fit each other, and the images one another: what a model is to learn from.
+
+    Raises as `check_labels` does, and DataError for sets that mix numbers of bands, types or grids, listing the groups.
+    """
+    found = check_labels(scenes, options, labels)
+    _check_bands(found)
+    if "scaling" not in options.model_fields_set:
+        _check_types(found)
+    return found
+
+
+def check_labels(scenes: Sequence[Scene], options: DataOptions, labels: LabelOptions = LabelOptions()) -> list[CheckedScene]:
+    """Open every image and its labels and see that they fit each other.
 
     Raises LabelError for labels of another size or place than their image, PairingError for images that a table does not name,
-    RasterError or DataError for files that cannot be read and for sets that mix numbers of bands, types or grids; each names all
-    bad files.
+    RasterError for files that cannot be read; each names all bad files.
     """
     failures = Failures()
     found: list[CheckedScene] = []
@@ -56,9 +67,6 @@ def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
         with failures.collect():
             found.append(_checked(scene, options))
     failures.check(len(scenes), "scenes")
-    _check_bands(found)
-    if "scaling" not in options.model_fields_set:
-        _check_types(found)
     _check_shared(found, labels)
     return found
 

@@ -22,7 +22,7 @@ from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.rows import TiffLayout
 from terrazzo.rasters.window import whole
 from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, check_writable, writing_bands
-from terrazzo.samples.checks import CheckedScene, check_scenes
+from terrazzo.samples.checks import CheckedScene, check_labels
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.index import label_reader
@@ -74,7 +74,7 @@ def mask(
     data = context.recipe.data.model_copy(update={"images": str(images), "labels": str(labels)})
     scenes = find_scenes(data, context.folder)
     reader = label_reader(scenes, data, context)
-    jobs = _jobs(check_scenes(scenes, data, context.recipe.labels), reader, out)
+    jobs = _jobs(check_labels(scenes, data, context.recipe.labels), reader, out)
     todo = [job for job in jobs if not _done(job, instances=instances)]
     found: list[Written] = []
     with context.progress.task("mask", len(todo), "images") as advance:
