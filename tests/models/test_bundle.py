@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from terrazzo.errors import ModelError, RecipeError
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.models.bundle import CARD, SCALING, WEIGHTS, ModelCard, load_bundle, model_folder, save_bundle
+from terrazzo.models.bundle import CARD, SCALING, WEIGHTS, ModelCard, load_bundle, model_folder, reading_of, save_bundle, without_paths
 from terrazzo.models.network import build_network
 from terrazzo.models.options import ModelOptions
 from terrazzo.rasters.options import DataOptions
@@ -219,3 +219,32 @@ class Trap:
 
     def __reduce__(self) -> Any:
         return pytest.fail, ("it was unpickled",)
+
+
+def test_a_card_keeps_how_images_are_read_and_forgets_where_the_training_set_was() -> None:
+    kept: dict[str, Any] = {
+        "bands": ["red", 4],
+        "extra_bands": ["../nir", "../dem/{stem}.tif"],
+        "resampling": "cubic",
+        "nodata": [1.0, None],
+        "invalid": "any",
+        "hdu": 2,
+        "page": "bands",
+        "array": "image",
+        "axes": "bands_last",
+        "picture_mpx": 7,
+        "scaling": "robust",
+    }
+    set_of_files: dict[str, Any] = {
+        "root": Path("/data"),
+        "images": "images",
+        "labels": ["water: b1 < 3"],
+        "pair_suffix": "_mask",
+        "pair_prefix": "m_",
+        "pair_table": "/data/pairs.csv",
+    }
+    target: dict[str, Any] = {"crs": "EPSG:32633", "cell_size": 0.5}
+    data = DataOptions(**kept, **set_of_files, **target)
+    assert reading_of(data) == DataOptions(**kept)
+    assert without_paths(data) == DataOptions(**kept, **target)
+    assert "/data" not in without_paths(data).model_dump_json()

@@ -18,6 +18,7 @@ def make_tiff(tmp_path: Path) -> Callable[..., Path]:
 
     def make(values: NDArray[Any], name: str = "image.tif", **profile: Any) -> Path:
         path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         count, height, width = values.shape
         settings = {"driver": "GTiff", "dtype": values.dtype.name, "count": count, "height": height, "width": width, **profile}
         with rasterio.open(path, "w", **settings) as dataset:

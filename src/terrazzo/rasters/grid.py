@@ -10,6 +10,9 @@ from shapely import Polygon, box
 
 from terrazzo.rasters.window import Shape, Window
 
+Point = tuple[float, float]
+"""(column, row), or (x, y)."""
+
 ALIKE_PX = 0.5
 """Grids of one shape whose corners are no further apart are one: every pixel of the one then covers the same pixel of the other most."""
 
@@ -49,9 +52,7 @@ class Grid:
             (window.col_end, window.row_end),
             (window.col_off, window.row_end),
         ]
-        # written out: which operator does this depends on the version of affine
-        a, b, c, d, e, f = self.transform[:6]
-        return Polygon([(a * column + b * row + c, d * column + e * row + f) for column, row in corners])
+        return Polygon([to_ground(self.transform, corner) for corner in corners])
 
 
 def grids_agree(one: Grid, other: Grid) -> bool:
@@ -69,10 +70,27 @@ def grids_agree(one: Grid, other: Grid) -> bool:
     height, width = one.shape
     back = ~one.transform
     for corner in ((0, 0), (width, 0), (width, height), (0, height)):
-        column, row = back * (other.transform * corner)
+        column, row = to_ground(back, to_ground(other.transform, corner))
         if max(abs(column - corner[0]), abs(row - corner[1])) > ALIKE_PX:
             return False
     return True
+
+
+def to_ground(transform: Affine, place: Point) -> Point:
+    """(x, y) of a (column, row)."""
+    # written out, as in cut_transform: which operator does this depends on the version of affine
+    a, b, c, d, e, f = transform[:6]
+    return a * place[0] + b * place[1] + c, d * place[0] + e * place[1] + f
+
+
+def cut_transform(transform: Affine, origin: Point, step: Point = (1, 1)) -> Affine:
+    """The transform of an image cut from another.
+
+    origin: (column, row) of the cut's corner. step: (columns, rows) of the other image in a pixel of the cut.
+    """
+    a, b, _, d, e, _ = transform[:6]
+    x, y = to_ground(transform, origin)
+    return Affine(a * step[0], b * step[1], x, d * step[0], e * step[1], y)
 
 
 def same_crs(one: CRS, other: CRS) -> bool:
@@ -100,4 +118,4 @@ def _equal(one: str, other: str) -> bool:
 
 
 def _on_earth(crs: CRS) -> bool:
-    return bool(crs.is_geographic or crs.is_projected or crs.is_geocentric)
+    return bool(crs.is_geographic or crs.is_projected)

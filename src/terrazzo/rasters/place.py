@@ -9,7 +9,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import from_gcps
 
-from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.grid import Grid, Point, cut_transform, to_ground
 from terrazzo.rasters.window import Shape
 
 
@@ -43,24 +43,24 @@ class Place:
         return self.ground if isinstance(self.ground, Affine) else from_gcps(self.ground)
 
     @property
-    def corners(self) -> list[tuple[float, float]]:
+    def corners(self) -> list[Point]:
         """(x, y) of the four corners, clockwise from that of pixel (0, 0)."""
         height, width = self.shape
-        return [self.affine * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+        return [to_ground(self.affine, corner) for corner in ((0, 0), (width, 0), (width, height), (0, height))]
 
-    def seen_from(self, origin: tuple[float, float], step: tuple[float, float] = (1, 1)) -> dict[str, Any]:
+    def seen_from(self, origin: Point, step: Point = (1, 1)) -> dict[str, Any]:
         """The place of an image cut from this one, as rasterio.warp takes it.
 
         origin: (column, row) of the cut's corner. step: (columns, rows) of this image in a pixel of the cut.
         """
         if isinstance(self.ground, Affine):
-            return {"src_crs": self.crs, "src_transform": self.ground * Affine.translation(*origin) * Affine.scale(*step)}
+            return {"src_crs": self.crs, "src_transform": cut_transform(self.ground, origin, step)}
         points = [
             control_point((point.col - origin[0]) / step[0], (point.row - origin[1]) / step[1], (point.x, point.y)) for point in self.ground
         ]
         return {"src_crs": self.crs, "gcps": points}
 
 
-def control_point(column: float, row: float, ground: tuple[float, float]) -> GroundControlPoint:
+def control_point(column: float, row: float, ground: Point) -> GroundControlPoint:
     """A control point at height 0: without a height, GDAL takes it for none."""
     return GroundControlPoint(row=row, col=column, x=ground[0], y=ground[1], z=0, id="1", info="")

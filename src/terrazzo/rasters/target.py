@@ -12,7 +12,7 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import calculate_default_transform
 
 from terrazzo.errors import RasterError, RecipeError
-from terrazzo.rasters.grid import Grid, crs_name, same_crs
+from terrazzo.rasters.grid import Grid, crs_name, same_crs, to_ground
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.place import Place, control_point
 
@@ -51,11 +51,11 @@ def target_grid(path: Path, place: Place | None, options: DataOptions) -> Grid |
             return None
         return _aligned(path, crs, options.cell_size, _bounds(place))
     try:
-        bounds, cell = _suggested(place, crs, options.cell_size)
+        bounds, native = _suggested(place, crs)
     except FAILURES as error:
         cause = " ".join(str(error.__cause__ or error).split())[:200]
         raise RasterError(f"{path} cannot be brought to {crs_name(crs)} ({cause}). Choose a CRS for its part of the world.") from error
-    return _aligned(path, crs, cell, bounds)
+    return _aligned(path, crs, options.cell_size or native, bounds)
 
 
 @cache
@@ -82,8 +82,8 @@ def _bounds(place: Place) -> Bounds:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def _suggested(place: Place, crs: CRS, cell: float | None) -> tuple[Bounds, float]:
-    """The bounds of an image in another CRS, and its cell size there: the given one, else as many pixels along the diagonal as it has."""
+def _suggested(place: Place, crs: CRS) -> tuple[Bounds, float]:
+    """The bounds of an image in another CRS, and the cell size with which it has as many pixels along its diagonal there as it has now."""
     height, width = place.shape
     where: dict[str, Any]
     if not isinstance(place.ground, Affine):
@@ -94,8 +94,8 @@ def _suggested(place: Place, crs: CRS, cell: float | None) -> tuple[Bounds, floa
         where = {"gcps": [control_point(*pixel, ground) for pixel, ground in zip(pixels, place.corners, strict=True)]}
     else:
         where = dict(zip(("left", "bottom", "right", "top"), _bounds(place), strict=True))
-    transform, columns, rows = calculate_default_transform(place.crs, crs, width, height, resolution=cell, **where)
-    right, bottom = transform * (columns, rows)
+    transform, columns, rows = calculate_default_transform(place.crs, crs, width, height, **where)
+    right, bottom = to_ground(transform, (columns, rows))
     return (transform.c, bottom, right, transform.f), transform.a
 
 

@@ -30,6 +30,7 @@ from rasterio.warp import reproject, transform
 from terrazzo.errors import RasterError
 from terrazzo.rasters.formats.decoded import DecodedImage
 from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Block
+from terrazzo.rasters.grid import cut_transform, to_ground
 from terrazzo.rasters.layers import Layer, not_missing
 from terrazzo.rasters.place import Place
 from terrazzo.rasters.validity import Mask
@@ -71,6 +72,8 @@ class WarpedLayer:
             # GDAL would measure them in each block anew, and choose slightly different kernels
             **({"XSCALE": self._scales[0], "YSCALE": self._scales[1]} if self._scales else {}),
         }
+        # these give a pixel a value wherever their kernel touches one, and would close small holes
+        self._fills = resampling in ("bilinear", "cubic")
         large = max(place.shape) > READ_PX
         self._side = max(1, min(BLOCK_PX, int(READ_PX * min(self._scales or (1, 1))))) if large else BLOCK_PX
         self._chart, self._chart_place = self._draw_chart()
@@ -125,17 +128,28 @@ class WarpedLayer:
         if needed is None:
             full = (self.bands, *window.shape)
             return Block(values=np.zeros(full, self.dtype), mask=np.zeros(window.shape, np.bool_), holes=np.ones(full, np.bool_))
-        source = self._with_nan(self._layer.read(needed))
-        warped = np.full((self.bands + 1, *window.shape), np.nan, source.dtype)
-        self._warp(source, self._place.seen_from((needed.col_off, needed.row_off)), warped, self._at(window.col_off, window.row_off))
+        warped = self._resampled(needed, window)
         missing = np.isnan(warped)
         return Block(values=_in_type(warped[:-1], self.dtype), mask=~missing[-1], holes=missing[:-1])
+
+    def _resampled(self, needed: Window, window: Window) -> NDArray[Any]:
+        """What a window of the file gives in a window of the target, (bands + 1, height, width), NaN where missing."""
+        source = self._with_nan(self._layer.read(needed))
+        place = self._place.seen_from((needed.col_off, needed.row_off))
+        to = cut_transform(self._target.affine, (window.col_off, window.row_off))
+        warped = np.full((self.bands + 1, *window.shape), np.nan, source.dtype)
+        self._warp(source, place, warped, to)
+        if self._fills and np.isnan(source).any():
+            nearest = np.full_like(warped, np.nan)
+            self._warp(source, place, nearest, to, resampling=Resampling.nearest)
+            warped[np.isnan(nearest)] = np.nan
+        return warped
 
     def _needed(self, window: Window) -> Window | None:
         """The window of the file that a window of the target is made from, or None if they do not meet."""
         step = (window.width / (NODES - 1), window.height / (NODES - 1))
         found = np.full((2, NODES, NODES), np.nan)
-        to = self._at(window.col_off - step[0] / 2, window.row_off - step[1] / 2) * Affine.scale(*step)
+        to = cut_transform(self._target.affine, (window.col_off - step[0] / 2, window.row_off - step[1] / 2), step)
         self._warp(self._chart, self._chart_place, found, to, resampling=Resampling.bilinear, XSCALE=1, YSCALE=1)
         places = found[:, np.isfinite(found).all(axis=0)]
         if not places.size:
@@ -163,10 +177,6 @@ class WarpedLayer:
         step = ((width + 2 * reach) / CHART_PX, (height + 2 * reach) / CHART_PX)
         columns, rows = ((np.arange(CHART_PX) + 0.5) * size - reach for size in step)
         return np.stack(np.meshgrid(columns, rows)), self._place.seen_from((-reach, -reach), step)
-
-    def _at(self, column: float, row: float) -> Affine:
-        """The transform of a cut of the target whose corner is there."""
-        return self._target.affine * Affine.translation(column, row)
 
     def _warp(self, source: NDArray[Any], place: dict[str, Any], out: NDArray[Any], to: Affine, **method: Any) -> None:
         nan = {"src_nodata": np.nan, "dst_nodata": np.nan}
@@ -199,14 +209,14 @@ class WarpedLayer:
 def _scales(place: Place, target: Place) -> tuple[float, float] | None:
     """Pixels of the target in one of the file, along its columns and rows, at its centre; None where that is beyond the target's CRS."""
     row, column = place.shape[0] / 2, place.shape[1] / 2
-    points = [place.affine * point for point in ((column, row), (column + 1, row), (column, row + 1))]
+    points = [to_ground(place.affine, point) for point in ((column, row), (column + 1, row), (column, row + 1))]
     try:
         with rasterio.Env():
             xs, ys = transform(place.crs, target.crs, *zip(*points, strict=True))
     except FAILURES:
         return None
     inverse = ~target.affine
-    (x0, y0), (x1, y1), (x2, y2) = (inverse * point for point in zip(xs, ys, strict=True))
+    (x0, y0), (x1, y1), (x2, y2) = (to_ground(inverse, point) for point in zip(xs, ys, strict=True))
     size = float(np.hypot(x1 - x0, y1 - y0)), float(np.hypot(x2 - x0, y2 - y0))
     return size if all(np.isfinite(size)) and min(size) > 0 else None
 
