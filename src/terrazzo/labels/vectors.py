@@ -27,6 +27,7 @@ from terrazzo.labels.source import LabelledImage
 from terrazzo.labels.vector_crs import PIXELS, Bounds, check_degrees, file_crs
 from terrazzo.labels.vector_formats import VECTOR_SUFFIXES, sniff_vector
 from terrazzo.labels.vector_table import Geometries, Value, VectorTable
+from terrazzo.rasters.place import Place
 from terrazzo.rasters.window import Shape, Window, whole
 
 __all__ = ["VECTOR_SUFFIXES", "Key", "VectorFile", "VectorLabels", "class_keys"]
@@ -179,16 +180,11 @@ def _read(path: Path, options: LabelOptions) -> VectorTable:
 
 def _tell(path: Path, features: Features, count: int) -> None:
     if features.dropped:
-        log.warning(
-            "%s: %d of %s without a geometry, or with coordinates that are not finite: left out.",
-            path,
-            features.dropped,
-            counted(count, "feature"),
-        )
+        left_out = f"{features.dropped} of {counted(count, 'feature')}"
+        log.warning("%s: %s without a geometry, or with coordinates that are not finite: left out.", path, left_out)
     if features.crossing:
-        log.warning(
-            "%s: %s crosses itself or overlaps its holes: filled by the even-odd rule.", path, counted(features.crossing, "polygon")
-        )
+        crossing = counted(features.crossing, "polygon")
+        log.warning("%s: %s with an outline that crosses itself: filled by the even-odd rule.", path, crossing)
 
 
 def _check_width(path: Path, features: Features, options: LabelOptions) -> None:
@@ -247,6 +243,8 @@ def _shown(key: Key) -> str:
 def _placing(file: VectorFile, image: LabelledImage, options: LabelOptions) -> Placing:
     grid = image.grid
     if file.in_pixels:
+        if image.place is not None and grid.crs is not None and image.place != Place.of(grid, None):
+            raise LabelError(f"{file.path} is in pixels, and those of {image.path} are resampled. Give labels in the image's CRS.")
         return Placing(image=image, transform=Affine.identity(), file_crs=None, image_crs=None, width=options.width)
     if grid.crs is None or grid.transform is None:
         raise LabelError(
