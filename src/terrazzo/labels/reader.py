@@ -71,6 +71,11 @@ class LabelReader:
             return MaskLabels(place, self.legend, reading, onto, image.place)
         if kind == "vectors":
             return VectorLabels(image, load_vectors(place, self.options), self.legend, self.options)
+        if resampled(self.data):
+            raise LabelError(
+                f"{place} tells pixels of the images as they are, which [data] crs and cell_size resample. "
+                "Make masks first: terrazzo mask IMAGES LABELS OUT."
+            )
         if kind == "runs":
             return RunLabels(image, load_runs(place), self.legend)
         return CocoLabels(image, load_coco(place), self.legend)

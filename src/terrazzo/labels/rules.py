@@ -21,6 +21,7 @@ from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import Shape, Window
 
 _FORM = "Write CLASS: RANGE, such as 'hot: b1 >= 5000', 'glow: 900 <= b1 < 5000' or 'water: (b3 - b6) / (b3 + b6) > 0.1'"
+_NUMBER = re.compile(r"[0-9]+")
 _RULE = re.compile(r"\s*(?P<name>[^:<>=]+?)\s*:(?P<range>[^:]*[<>=][^:]*)", re.DOTALL)
 
 
@@ -198,10 +199,7 @@ def _index(rule: Rule, legend: Legend) -> int:
 
 
 def _key(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return float(text) if _NUMBER.fullmatch(text) else text
 
 
 def _comparison(tree: ast.expr) -> tuple[Expression, Range]:

@@ -148,15 +148,20 @@ def _check_touched(path: Path, members: Sequence[CheckedScene], options: LabelOp
 
 
 def _check_named(path: Path, members: Sequence[CheckedScene], table: RunTable | CocoFile) -> None:
-    """Refuse images that a table does not name; of what it names besides, a notice tells."""
-    missing = [fact.scene.name for fact in members if table.find(fact.labelled) is None]
-    used = {table.find(fact.labelled) for fact in members}
-    others = [name for name in table.names if name not in used]
+    """Refuse images that a table does not name, or names together; of what it names besides, a notice tells."""
+    named: defaultdict[str | None, list[str]] = defaultdict(list)
+    for fact in members:
+        named[table.find(fact.labelled)].append(fact.scene.name)
+    missing = named.pop(None, [])
+    others = [name for name in table.names if name not in named]
     if missing:
         advice = f" It names {counted(len(others), 'other image')}: {listed(others, SHOWN)}." if others else ""
         raise PairingError(
             f"{path} does not name {len(missing)} of {counted(len(members), 'image')}: {listed(missing, SHOWN)}.{advice}\n"
             "An image without objects needs an entry too; names are compared with and without their ending."
         )
+    twice = [f"{name} ({listed(images)})" for name, images in named.items() if len(images) > 1]
+    if twice:
+        raise PairingError(f"{path} has one entry for several images: {listed(twice)}. Give names with the folders that tell them apart.")
     if others:
         log.info("%s names %s that are not among the images: left out.", path, counted(len(others), "image"))
