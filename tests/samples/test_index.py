@@ -18,7 +18,7 @@ from terrazzo.progress import Advance, Progress, Silent
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.window import cover
 from terrazzo.samples import index
-from terrazzo.samples.checks import check_scenes
+from terrazzo.samples.checks import check_labels, check_scenes
 from terrazzo.samples.index import build_index, count_objects
 from terrazzo.samples.options import SamplesOptions
 from terrazzo.samples.scenes import Scene
@@ -144,7 +144,9 @@ class TestFootprints:
         world.add("a", (8, 8), origin=(500000, 5500000), crs="EPSG:32633")
         world.add("b", (8, 8), origin=(500000, 5500000), crs="EPSG:32634")
         world.add("c", (8, 8))
-        samples = built(world.scenes, legend, options())
+        with pytest.raises(DataError, match="EPSG:32633.*EPSG:32634"):
+            check_scenes(world.scenes, PLAIN)
+        samples = build_index(check_labels(world.scenes, PLAIN), LabelReader(legend, PLAIN), options(), Silent())
         assert samples.frame.crs.to_epsg() == 4326
         assert samples.frame["crs"].to_list() == ["EPSG:32633", "EPSG:32634", None]
         assert samples.frame.geometry[0].bounds[0] == pytest.approx(15.0, abs=1e-6)

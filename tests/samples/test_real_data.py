@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from terrazzo.errors import LabelError, PairingError
+from terrazzo.errors import DataError, LabelError, PairingError
 from terrazzo.labels.options import LabelOptions, LegendOptions
 from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.progress import Silent
@@ -83,9 +83,13 @@ def test_one_georeferenced_scene_is_split_by_ground() -> None:
 
 
 def test_tiles_with_nodata_0_use_it_as_background() -> None:
-    samples = index(DataOptions(root=Path("nrcan_gdl"), images="tiles/tiled_image_*.tif", labels="tiles/tiled_label_*.tif"), size=64)
+    data = DataOptions(root=Path("nrcan_gdl"), images="tiles/tiled_image_*.tif", labels="tiles/tiled_label_*.tif")
+    with pytest.raises(DataError, match=r"cells of 0\.15.*cells of 0\.3"):
+        index(data, size=64)
+    samples = index(data.model_copy(update={"cell_size": 0.3}), size=64)
     assert samples.frame["pixels_0"].sum() > 0
-    assert len(samples) == 128
+    # 512 pixels of 0.3 m and 512 of 0.15 m, which are 256 of 0.3 m and up to one more a side
+    assert 64 + 16 <= len(samples) <= 64 + 25
 
 
 def test_pictures_with_and_without_alpha_go_together() -> None:

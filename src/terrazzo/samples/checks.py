@@ -21,6 +21,7 @@ from terrazzo.rasters.grid import Grid, grids_agree
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.place import Place
 from terrazzo.rasters.raster import open_raster
+from terrazzo.samples.alike import check_grids
 from terrazzo.samples.scenes import Scene
 
 SHOWN = 10
@@ -52,6 +53,8 @@ def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
     _check_bands(found)
     if "scaling" not in options.model_fields_set:
         _check_types(found)
+    if not resampled(options):
+        check_grids([(fact.scene.image, fact.grid) for fact in found])
     return found
 
 
