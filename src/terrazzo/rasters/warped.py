@@ -51,6 +51,8 @@ SPARE_PX = 4
 LARGEST_EXACT = 2**53
 """The warper computes in floating point, which holds whole numbers up to this one exactly."""
 
+_NAN = {"src_nodata": np.nan, "dst_nodata": np.nan}
+
 FAILURES = (RasterioError, CPLE_BaseError, ValueError)
 """What rasterio raises where a place cannot be brought to another CRS."""
 
@@ -123,34 +125,49 @@ class WarpedLayer:
         return block.kept()
 
     def _make(self, window: Window) -> Block:
-        """Warp what a window of the target needs; the last band of what goes through the warper tells where the mask shows a pixel."""
+        """A window of the target."""
         needed = self._needed(window)
         if needed is None:
             full = (self.bands, *window.shape)
             return Block(values=np.zeros(full, self.dtype), mask=np.zeros(window.shape, np.bool_), holes=np.ones(full, np.bool_))
-        warped = self._resampled(needed, window)
-        missing = np.isnan(warped)
-        return Block(values=_in_type(warped[:-1], self.dtype), mask=~missing[-1], holes=missing[:-1])
-
-    def _resampled(self, needed: Window, window: Window) -> NDArray[Any]:
-        """What a window of the file gives in a window of the target, (bands + 1, height, width), NaN where missing."""
-        source = self._with_nan(self._layer.read(needed))
+        block = self._layer.read(needed)
         place = self._place.seen_from((needed.col_off, needed.row_off))
         to = cut_transform(self._target.affine, (window.col_off, window.row_off))
-        warped = np.full((self.bands + 1, *window.shape), np.nan, source.dtype)
+        self._check_exact(block)
+        complete = block.mask is None and block.holes is None and self.dtype != np.float16
+        return self._complete(block, place, window, to) if complete else self._with_holes(block, place, window, to)
+
+    def _complete(self, block: Block, place: dict[str, Any], window: Window, to: Affine) -> Block:
+        """Warp pixels of which none is missing, in their own type, for that is fast. One more band tells where the file ends."""
+        source = np.ones((self.bands + 1, *block.values.shape[1:]), self.dtype)
+        source[:-1] = block.values
+        warped = np.zeros((self.bands + 1, *window.shape), self.dtype)
         self._warp(source, place, warped, to)
-        if self._fills and np.isnan(source).any():
+        shown = warped[-1] != 0
+        return Block(values=warped[:-1], mask=shown, holes=np.broadcast_to(~shown, warped[:-1].shape))
+
+    def _with_holes(self, block: Block, place: dict[str, Any], window: Window, to: Affine) -> Block:
+        """Warp pixels with NaN for what is missing. In one more band that is what the mask hides."""
+        narrow = self.dtype.itemsize <= 2 or self.dtype == np.float32
+        source = np.zeros((self.bands + 1, *block.values.shape[1:]), np.float32 if narrow else np.float64)
+        source[:-1] = np.where(not_missing(block), block.values, np.nan)
+        if block.mask is not None:
+            source[-1][~block.mask] = np.nan
+        warped = np.full((self.bands + 1, *window.shape), np.nan, source.dtype)
+        self._warp(source, place, warped, to, **_NAN)
+        if self._fills:
             nearest = np.full_like(warped, np.nan)
-            self._warp(source, place, nearest, to, resampling=Resampling.nearest)
+            self._warp(source, place, nearest, to, resampling=Resampling.nearest, **_NAN)
             warped[np.isnan(nearest)] = np.nan
-        return warped
+        missing = np.isnan(warped)
+        return Block(values=_in_type(warped[:-1], self.dtype), mask=~missing[-1], holes=missing[:-1])
 
     def _needed(self, window: Window) -> Window | None:
         """The window of the file that a window of the target is made from, or None if they do not meet."""
         step = (window.width / (NODES - 1), window.height / (NODES - 1))
         found = np.full((2, NODES, NODES), np.nan)
         to = cut_transform(self._target.affine, (window.col_off - step[0] / 2, window.row_off - step[1] / 2), step)
-        self._warp(self._chart, self._chart_place, found, to, resampling=Resampling.bilinear, XSCALE=1, YSCALE=1)
+        self._warp(self._chart, self._chart_place, found, to, resampling=Resampling.bilinear, XSCALE=1, YSCALE=1, **_NAN)
         places = found[:, np.isfinite(found).all(axis=0)]
         if not places.size:
             return None
@@ -179,29 +196,18 @@ class WarpedLayer:
         return np.stack(np.meshgrid(columns, rows)), self._place.seen_from((-reach, -reach), step)
 
     def _warp(self, source: NDArray[Any], place: dict[str, Any], out: NDArray[Any], to: Affine, **method: Any) -> None:
-        nan = {"src_nodata": np.nan, "dst_nodata": np.nan}
         try:
             with rasterio.Env():
-                reproject(source, out, **place, **nan, dst_crs=self._target.crs, dst_transform=to, **{**self._method, **method})
+                reproject(source, out, **place, dst_crs=self._target.crs, dst_transform=to, **{**self._method, **method})
         except FAILURES as error:
             cause = " ".join(str(error.__cause__ or error).split())
             raise RasterError(f"{self._path} cannot be resampled ({cause}). Are its CRS and its place on the ground right?") from error
 
-    def _with_nan(self, block: Block) -> NDArray[Any]:
-        """(bands + 1, height, width), NaN where missing; the last band is 0 where the mask shows the pixel."""
-        there = not_missing(block)
-        self._check_exact(block.values, there)
-        narrow = self.dtype.itemsize <= 2 or self.dtype == np.float32
-        out = np.zeros((self.bands + 1, *block.values.shape[1:]), np.float32 if narrow else np.float64)
-        out[:-1] = np.where(there, block.values, np.nan)
-        if block.mask is not None:
-            out[-1][~block.mask] = np.nan
-        return out
-
-    def _check_exact(self, values: NDArray[Any], there: Mask) -> None:
-        if self.dtype.kind == "f" or self.dtype.itemsize < 8 or not there.any():
+    def _check_exact(self, block: Block) -> None:
+        if self.dtype.kind == "f" or self.dtype.itemsize < 8:
             return
-        largest = max(abs(int(values.min(where=there, initial=0))), int(values.max(where=there, initial=0)))
+        there = not_missing(block)
+        largest = max(abs(int(block.values.min(where=there, initial=0))), int(block.values.max(where=there, initial=0)))
         if largest > LARGEST_EXACT:
             raise RasterError(f"{self._path} holds {self.dtype} values up to {largest}, too large to be resampled exactly. Convert them.")
 
