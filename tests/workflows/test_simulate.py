@@ -10,6 +10,7 @@ from terrazzo.errors import UsageError
 from terrazzo.recipes.recipe import Recipe, load_recipe, to_toml
 from terrazzo.simulation.options import ScenesOptions, SimulationOptions
 from terrazzo.workflows.context import Context, open_context
+from terrazzo.workflows.mask import mask
 from terrazzo.workflows.simulate import simulate
 
 
@@ -81,3 +82,16 @@ def test_scenes_of_one_big_raster_are_drawn_in_blocks(tmp_path: Path) -> None:
     across = np.abs(np.diff(seam, axis=1)).mean(axis=0)
     assert across[511] < 1.5 * np.median(across)
     assert 'by = "block"' in (tmp_path / "recipe.toml").read_text()
+
+
+@pytest.mark.parametrize("labels", ["vectors.gpkg", "buildings_rle.csv"])
+def test_masks_are_made_from_the_other_forms_of_labels(tmp_path: Path, labels: str) -> None:
+    """As the comments of the recipe say, polygons and run lengths will do in place of the masks."""
+    simulate("scenes", tmp_path / "set", open_context(sets=["simulation.count=2", "simulation.size=96"]))
+    classes = ["background", "building"] if "rle" in labels else ["background", "building", "road", "water", "tree"]
+    sets = [f"legend.classes={classes}", *(["labels.attribute=class"] if "vectors" in labels else [])]
+    mask(str(tmp_path / "set" / "images"), str(tmp_path / "set" / labels), tmp_path / "masks", context=open_context(sets=sets))
+    for name in ("scene_0000.tif", "scene_0001.tif"):
+        with rasterio.open(tmp_path / "set" / "labels" / name) as file, rasterio.open(tmp_path / "masks" / name) as made:
+            expected = file.read(1) == 1 if "rle" in labels else file.read(1)
+            np.testing.assert_array_equal(made.read(1), expected)

@@ -12,7 +12,7 @@ from terrazzo.simulation.scenes.noise import smooth_at
 
 KNOTS = 2048
 """Points that each side of the acquisition is drawn by."""
-WAVES = ((0.05, 0.035), (0.004, 0.006))
+WAVES = ((0.08, 0.03), (0.02, 0.006))
 """Length and height of its unevenness, in sides of the scene."""
 TRIED = 256
 """Places along either side of a scene that the share is measured at."""

@@ -34,6 +34,19 @@ class Lot(IntEnum):
     FARMS = 4
 
 
+# by lot: houses, rows, blocks, halls, farms
+_LENGTH_M = np.array([[9.5, 5.6, 24.0, 26.0, 12.0], [15.0, 7.6, 42.0, 48.0, 26.0]])
+"""Least and most along the road; of one building of a row."""
+_DEPTH_M = np.array([[8.0, 8.5, 11.0, 16.0, 9.0], [11.0, 10.5, 14.0, 28.0, 13.0]])
+_HEIGHT_M = np.array([6.0, 7.5, 13.0, 8.0, 6.5])
+_GAP_M = np.array([4.5, 3.0, 9.0, 10.0, 14.0])
+"""Between neighbours, about."""
+_SETBACK_M = np.array([6.0, 3.5, 6.0, 9.0, 16.0])
+"""Between a front and the road, about."""
+_TILT_RAD = np.array([0.06, 0.0, 0.06, 0.06, 0.36])
+"""How far a group may be turned against its road."""
+
+
 class Roof(IntEnum):
     FLAT = 0
     GABLE = 1
@@ -131,29 +144,30 @@ def buildings_in(land: Land, box: Box, roads: Roads, obstacles: NDArray[np.objec
 
 def _candidates(land: Land, roads: Roads) -> _Groups:
     """What could stand along both sides of all stretches."""
-    stretch, side, slot = (
-        part.ravel() for part in np.meshgrid(np.arange(len(roads.lines)), np.array([-1, 1]), np.arange(SLOTS), indexing="ij")
-    )
+    stretch, side, slot = (part.ravel() for part in np.meshgrid(np.arange(len(roads)), np.array([-1, 1]), np.arange(SLOTS), indexing="ij"))
     key = np.column_stack([roads.key[stretch], side, slot])
-    town, length = roads.town[stretch], roads.length_m[stretch]
+    town = roads.town[stretch]
     lot = _lots(land, key, town)
     units, half = _sizes(land, key, lot)
-    pitch = 2 * half[:, 0] + np.array([4.5, 3.0, 9.0, 10.0, 14.0])[lot] * (0.6 + land.dice.uniform("gap", *key.T))
-    # the slots of one side share a pitch, that of its first slot: they never run into each other
-    pitch = np.maximum.reduceat(pitch, np.arange(0, len(pitch), SLOTS))[stretch * 2 + (side > 0)]
-    reach = (length - 2 * CORNER_M) / pitch
-    room = np.minimum(np.floor(reach), SLOTS)
-    free = (slot < room) & (land.dice.uniform("lot", *key.T) < np.where(lot == Lot.FARMS, 0.4, 0.65 + 0.4 * town))
-    start = (length - room * pitch) / 2
-    point, way = roads.at((start + (slot + 0.5) * pitch) / length, stretch)
-    across = np.stack([-way[:, 1], way[:, 0]], -1) * side[:, None]
-    setback = np.array([6.0, 3.5, 6.0, 9.0, 16.0])[lot] * (0.6 + 0.8 * land.dice.uniform("setback", *key.T[:4]))
-    middle = point + across * (roads.width_m[stretch] / 2 + setback + half[:, 1])[:, None]
-    tilt = np.where(lot == Lot.ROWS, 0.0, land.dice.between(-0.06, 0.06, "tilt", *key.T) * np.where(lot == Lot.FARMS, 6, 1))
+    share, fits = _slots(land, key, lot, half, roads.length_m[stretch])
+    point, way = roads.at(share, stretch)
+    out = side[:, None] * np.stack([-way[:, 1], way[:, 0]], -1)
+    front_m = _SETBACK_M[lot] * (0.6 + 0.8 * land.dice.uniform("setback", *key.T[:4]))
+    tilt = land.dice.between(-1, 1, "tilt", *key.T) * _TILT_RAD[lot]
     cos, sin = np.cos(tilt), np.sin(tilt)
     along = side[:, None] * np.stack([way[:, 0] * cos - way[:, 1] * sin, way[:, 0] * sin + way[:, 1] * cos], -1)
-    angled = np.isin(lot, [Lot.HOUSES, Lot.FARMS, Lot.BLOCKS]) & (land.dice.uniform("angled", *key.T) < 0.38)
-    return _Groups(key=key, lot=lot, middle=middle, along=along, half=half, units=units, angled=angled, front_m=setback).part(free)
+    groups = _Groups(
+        key=key,
+        lot=lot,
+        middle=point + out * (roads.width_m[stretch] / 2 + front_m + half[:, 1])[:, None],
+        along=along,
+        half=half,
+        units=units,
+        angled=np.isin(lot, [Lot.HOUSES, Lot.FARMS, Lot.BLOCKS]) & (land.dice.uniform("angled", *key.T) < 0.38),
+        front_m=front_m,
+    )
+    taken = land.dice.uniform("lot", *key.T) < np.where(lot == Lot.FARMS, 0.4, 0.65 + 0.4 * town)
+    return groups.part(fits & taken)
 
 
 def _lots(land: Land, key: NDArray[np.int64], town: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -167,13 +181,26 @@ def _lots(land: Land, key: NDArray[np.int64], town: NDArray[np.float64]) -> NDAr
 
 def _sizes(land: Land, key: NDArray[np.int64], lot: NDArray[np.int64]) -> tuple[NDArray[np.int64], Points]:
     """Buildings in each group, and half its length along the road and half its depth."""
-    dice = land.dice
-    units = np.where(lot == Lot.ROWS, 3 + (5 * dice.uniform("units", *key.T)).astype(np.int64), 1)
-    low, high = np.array([9.5, 5.6, 24.0, 26.0, 12.0]), np.array([15.0, 7.6, 42.0, 48.0, 26.0])
-    length = (low[lot] + (high - low)[lot] * dice.uniform("length", *key.T)) * units
-    low, high = np.array([8.0, 8.5, 11.0, 16.0, 9.0]), np.array([11.0, 10.5, 14.0, 28.0, 13.0])
-    depth = low[lot] + (high - low)[lot] * dice.uniform("depth", *key.T)
-    return units, np.stack([length / 2, depth / 2], -1)
+    units = np.where(lot == Lot.ROWS, 3 + (5 * land.dice.uniform("units", *key.T)).astype(np.int64), 1)
+    length, depth = (
+        limits[0][lot] + (limits[1] - limits[0])[lot] * land.dice.uniform(name, *key.T)
+        for name, limits in (("length", _LENGTH_M), ("depth", _DEPTH_M))
+    )
+    return units, np.stack([length * units / 2, depth / 2], -1)
+
+
+def _slots(
+    land: Land, key: NDArray[np.int64], lot: NDArray[np.int64], half: Points, length_m: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Where along its stretch the middle of each slot is, as a share, and whether there is room for it.
+
+    The slots of one side have the pitch that its longest group needs, so they never run into each other.
+    """
+    wanted = 2 * half[:, 0] + _GAP_M[lot] * (0.6 + land.dice.uniform("gap", *key.T))
+    pitch = np.repeat(wanted.reshape(-1, SLOTS).max(axis=1), SLOTS)
+    room = np.minimum(np.floor((length_m - 2 * CORNER_M) / pitch), SLOTS)
+    start = (length_m - room * pitch) / 2
+    return (start + (key[:, 4] + 0.5) * pitch) / length_m, key[:, 4] < room
 
 
 def _foremost(land: Land, groups: _Groups) -> NDArray[np.bool_]:
@@ -212,7 +239,7 @@ def _raised(land: Land, groups: _Groups) -> Buildings:
         cover=cover,
         tone=np.exp(0.14 * _bell(land, "tone", key)),
         age=land.dice.uniform("age", *key.T),
-        height_m=np.array([6.0, 7.5, 13.0, 8.0, 6.5])[lot] * (0.8 + 0.5 * land.dice.uniform("height", *key.T[:5])),
+        height_m=_HEIGHT_M[lot] * (0.8 + 0.5 * land.dice.uniform("height", *key.T[:5])),
         front_m=groups.front_m[group],
         lot=lot,
         owner=groups.middle[group],

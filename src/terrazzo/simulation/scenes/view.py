@@ -1,6 +1,5 @@
 """What a window of a scene shows: the things in it, which pixel is of which, and where shadows fall."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -157,8 +156,3 @@ def _swept(rectangles: Points, buildings: Buildings, sun: NDArray[np.float64]) -
             there = part + sun * height_m
             swept += [there, *(np.stack([part[at - 1], part[at], there[at], there[at - 1]]) for at in range(4))]
     return swept
-
-
-def reach_px(cell_size_m: float, metres: float) -> int:
-    """Metres in whole pixels, rounded up."""
-    return math.ceil(metres / cell_size_m)
