@@ -5,7 +5,7 @@ Source: RFC 7946, and its predecessor's member `crs`.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,13 @@ def read_geojson(path: Path, attribute: str | None, layer: str | None) -> Vector
         crs=crs,
         crs_by_rule=not (len(documents) == 1 and "crs" in documents[0]),
     )
+
+
+def geojson_values(path: Path) -> Mapping[str, Sequence[object]]:
+    """The values of all attributes, feature by feature, as they stand there. Raises LabelError if the file is not GeoJSON."""
+    tables = _tables([feature for document in _parse(path) for feature in _features(path, document)])
+    names = dict.fromkeys(chain.from_iterable(tables))
+    return {name: [table.get(name) for table in tables] for name in names}
 
 
 def _parse(path: Path) -> list[dict[str, Any]]:
@@ -169,9 +176,14 @@ def _offsets(members: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum([len(member) for member in members])]).astype(np.int64)
 
 
-def _values(path: Path, attribute: str, features: Sequence[dict[str, Any]]) -> list[Any]:
+def _tables(features: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The attributes of each feature."""
     properties = [feature.get("properties") for feature in features]
-    tables = [table if isinstance(table, dict) else {} for table in properties]
+    return [table if isinstance(table, dict) else {} for table in properties]
+
+
+def _values(path: Path, attribute: str, features: Sequence[dict[str, Any]]) -> list[Any]:
+    tables = _tables(features)
     known = set(chain.from_iterable(tables))
     if features and attribute not in known:
         raise unknown_attribute(path, attribute, known)

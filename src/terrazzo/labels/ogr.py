@@ -7,10 +7,10 @@ import sqlite3
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyogrio
@@ -26,6 +26,8 @@ from terrazzo.labels.vector_formats import VectorFormat, read_xml
 from terrazzo.labels.vector_table import Geometries, VectorTable, clean_values, split_parts, unknown_attribute
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _FAILURES = (CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError)
 _BROKEN = (*_FAILURES, ArrowException, shapely.errors.ShapelyError, ValueError, LookupError, OverflowError, OSError, UnboundLocalError)
@@ -54,12 +56,27 @@ def read_ogr(path: Path, kind: VectorFormat, attribute: str | None, layer: str |
 
     Raises LabelError if the file is broken, is opened by another driver than its bytes say, or has several layers and none is named.
     """
+    return _opened(path, kind, lambda source, driver: _read(path, source, driver, attribute, layer))
+
+
+def ogr_layers(path: Path, kind: VectorFormat) -> Mapping[str, tuple[str, ...]]:
+    """The layers with geometries, and the attributes of each. Raises LabelError if the file is broken."""
+    return _opened(path, kind, lambda source, driver: {name: _fields(path, source, driver, name) for name in _mapped(source, driver)})
+
+
+def ogr_values(path: Path, kind: VectorFormat, layer: str) -> Mapping[str, Sequence[object]]:
+    """The values of all attributes of a layer, feature by feature, as they stand there. Raises LabelError if the file is broken."""
+    return _opened(path, kind, lambda source, driver: _values(path, source, driver, layer))
+
+
+def _opened(path: Path, kind: VectorFormat, work: Callable[[str | bytes, str], T]) -> T:
+    """What comes of a file's source (its name, or its bytes) and driver; warnings of GDAL are passed on."""
     driver, data = read_xml(path) if kind == "XML" else (kind, None)
     if kind == "GPKG":
         _check_database(path)
     try:
         with _WARNINGS, warnings.catch_warnings(record=True) as said, _plain_name(path) as name:
-            table = _read(path, name if data is None else data, driver, attribute, layer)
+            found = work(name if data is None else data, driver)
     except _BROKEN as error:
         if isinstance(error, LabelError):
             raise
@@ -67,20 +84,14 @@ def read_ogr(path: Path, kind: VectorFormat, attribute: str | None, layer: str |
         raise LabelError(f"{path} cannot be read as {driver} ({reason[:160]}). Copy it again or leave it out.") from error
     for text in dict.fromkeys(" ".join(str(warning.message).split()) for warning in said[:_SAID]):
         log.warning("%s: %s", path, text)
-    return table
+    return found
 
 
 def _read(path: Path, source: str | bytes, driver: str, attribute: str | None, layer: str | None) -> VectorTable:
     chosen = _layer(path, source, driver, layer)
-    # forced: a file may claim more features than it has, and room would be made for them all
-    info = pyogrio.read_info(source, layer=chosen, force_feature_count=True)
-    if info["driver"] not in _DRIVERS.get(driver, {driver}):
-        raise LabelError(f"{path} looks like {driver}, but {info['driver']} would open it: it is not read.")
-    size = len(source) if isinstance(source, bytes) else _size(path)
-    if not 0 <= info["features"] <= size:
-        raise LabelError(f"{path} claims {info['features']} features in {size} bytes: it is broken. Copy it again.")
-    if attribute is not None and attribute not in info["fields"]:
-        raise unknown_attribute(path, attribute, map(str, info["fields"]))
+    known = _fields(path, source, driver, chosen)
+    if attribute is not None and attribute not in known:
+        raise unknown_attribute(path, attribute, known)
     meta, _, geometries, columns = pyogrio.raw.read(
         source, layer=chosen, columns=[attribute] if attribute else [], force_2d=True, datetime_as_string=True
     )
@@ -89,16 +100,41 @@ def _read(path: Path, source: str | bytes, driver: str, attribute: str | None, l
     return VectorTable(parts=parts, rows=rows, count=len(geometries), values=values, crs=meta["crs"])
 
 
+def _fields(path: Path, source: str | bytes, driver: str, layer: str) -> tuple[str, ...]:
+    """The attributes of a layer that can be read."""
+    # forced: a file may claim more features than it has, and room would be made for them all
+    info = pyogrio.read_info(source, layer=layer, force_feature_count=True)
+    if info["driver"] not in _DRIVERS.get(driver, {driver}):
+        raise LabelError(f"{path} looks like {driver}, but {info['driver']} would open it: it is not read.")
+    size = len(source) if isinstance(source, bytes) else _size(path)
+    if not 0 <= info["features"] <= size:
+        raise LabelError(f"{path} claims {info['features']} features in {size} bytes: it is broken. Copy it again.")
+    return tuple(map(str, info["fields"]))
+
+
+def _values(path: Path, source: str | bytes, driver: str, layer: str) -> Mapping[str, Sequence[object]]:
+    names = list(_fields(path, source, driver, layer))
+    if not names:
+        return {}
+    meta, _, _, columns = pyogrio.raw.read(source, layer=layer, columns=names, read_geometry=False, datetime_as_string=True)
+    return {str(name): column.tolist() for name, column in zip(meta["fields"], columns, strict=True)}
+
+
+def _mapped(source: str | bytes, driver: str) -> list[str]:
+    """The layers with geometries."""
+    layers = [(str(name), kind) for name, kind in pyogrio.list_layers(source)]
+    # GPX shows the points of its lines as layers too
+    return [name for name, kind in layers if kind is not None and not (driver == "GPX" and name.endswith("_points"))]
+
+
 def _layer(path: Path, source: str | bytes, driver: str, wanted: str | None) -> str:
     """The layer that is wanted, or the only one with geometries."""
-    layers = [(str(name), kind) for name, kind in pyogrio.list_layers(source)]
-    names = [name for name, _ in layers]
+    names = [str(name) for name, _ in pyogrio.list_layers(source)]
     if wanted is not None:
         if wanted not in names:
             raise LabelError(f"{path} has no layer {wanted!r}; it has {listed(names, 20) or 'none'}. Set [labels] layer to one of them.")
         return wanted
-    # GPX shows the points of its lines as layers too
-    mapped = [name for name, kind in layers if kind is not None and not (driver == "GPX" and name.endswith("_points"))]
+    mapped = _mapped(source, driver)
     if not mapped:
         raise LabelError(f"{path} has no layer with geometries; it has {listed(names, 20) or 'no layers'}.")
     if len(mapped) > 1:
@@ -151,9 +187,18 @@ def read_parquet(path: Path, attribute: str | None, layer: str | None) -> Vector
     """
     if layer is not None and layer != path.stem:
         raise LabelError(f"{path} is GeoParquet, which has no layers; [labels] layer is {layer!r}. Leave it out.")
+    return _opened_parquet(path, lambda file: _read_parquet(path, file, attribute))
+
+
+def parquet_values(path: Path) -> Mapping[str, Sequence[object]]:
+    """The values of all columns but the geometries, row by row. Raises LabelError as read_parquet does."""
+    return _opened_parquet(path, lambda file: _parquet_values(path, file))
+
+
+def _opened_parquet(path: Path, work: Callable[[Any], T]) -> T:
     try:
         with ParquetFile(path.absolute(), memory_map=False) as file:
-            return _read_parquet(path, file, attribute)
+            return work(file)
     except _BROKEN as error:
         if isinstance(error, LabelError):
             raise
@@ -182,6 +227,13 @@ def _read_parquet(path: Path, file: Any, attribute: str | None) -> VectorTable:
         crs=json.dumps(crs) if isinstance(crs, dict) else crs,
         crs_by_rule="crs" not in about,
     )
+
+
+def _parquet_values(path: Path, file: Any) -> Mapping[str, Sequence[object]]:
+    name, _ = _geometry_column(path, file.schema_arrow.metadata or {})
+    _check_unpacked(path, file.metadata)
+    table = file.read(columns=[column for column in file.schema_arrow.names if column != name])
+    return {str(column): table.column(column).to_pylist() for column in table.column_names}
 
 
 def _geometry_column(path: Path, metadata: Mapping[bytes, bytes]) -> tuple[str, Mapping[str, Any]]:
