@@ -61,6 +61,7 @@ class WebServer(ThreadingHTTPServer):
         self.files: dict[str, WebFile] = {}
         self.asked: list[tuple[str, str, str | None]] = []
         """(method, path, range)."""
+        self.credentials: list[str | None] = []
         self.sent = 0
         """Bytes of bodies."""
         self.closing = threading.Event()
@@ -99,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         path = unquote(self.path.partition("?")[0])
         self.server.asked.append((self.command, self.path, self.headers.get("Range")))
+        self.server.credentials.append(self.headers.get("Authorization"))
         answer = self.server.answers.get(path)
         if answer is not None:
             request = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -124,21 +126,22 @@ class _Handler(BaseHTTPRequestHandler):
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if file.parts else None
         if match is None:
             self.send_response(200)
+            part = {}
         elif int(match[1]) >= len(body):
             self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(body)}")
+            part = {"Content-Range": f"bytes */{len(body)}"}
             body = b""
         else:
             start, stop = int(match[1]), min(int(match[2] or len(body)) + 1, len(body))
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(body)}")
+            part = {"Content-Range": f"bytes {start}-{stop - 1}/{len(body)}"}
             body = body[start:stop]
-        self._head(file, body)
+        self._head(file, body, part)
         if self.command != "HEAD":
             self._body(file, body)
 
-    def _head(self, file: WebFile, body: bytes) -> None:
-        own = {"ETag": file.etag, **({"Accept-Ranges": "bytes"} if file.parts else {}), **file.headers}
+    def _head(self, file: WebFile, body: bytes, part: dict[str, str]) -> None:
+        own = {**part, "ETag": file.etag, **({"Accept-Ranges": "bytes"} if file.parts else {}), **file.headers}
         for name, value in own.items():
             self.send_header(name, value)
         self.send_header(*(("Content-Length", str(len(body))) if file.sized else ("Connection", "close")))

@@ -14,6 +14,7 @@ import pytest
 from terrazzo.app import cli
 from terrazzo.errors import DataError
 from terrazzo.progress import Silent
+from terrazzo.rasters.location import to_path
 from terrazzo.recipes.verbs import VERBS, Argument, Extra, Verb
 from terrazzo.workflows.context import Context, Result
 
@@ -60,7 +61,15 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Recorder:
         arguments=(Argument(name="recipe", help="Recipe."),),
         tables=("training", "data"),
     )
-    monkeypatch.setattr(cli, "VERBS", (work, learn))
+    fetch = Verb(
+        name="fetch",
+        function="stub_verbs:work",
+        summary="Fetches.",
+        help="Fetches what is named.",
+        arguments=(Argument(name="sources", kind=str, many=True, optional=True, help="What."), Argument(name="out", help="Where.")),
+        extras=(Extra(name="from_", kind="text", help="First day."), Extra(name="most", kind="number", help="How much.")),
+    )
+    monkeypatch.setattr(cli, "VERBS", (work, learn, fetch))
     return recorder
 
 
@@ -70,6 +79,25 @@ def test_arguments_extras_and_flags_reach_the_function(verb: Recorder) -> None:
     assert verb.context.recipe.prediction.model_dump(exclude_unset=True) == {"overlap": 0.25, "probabilities": True}
     assert (verb.context.device, verb.context.threads) == ("cpu", 3)
     assert not isinstance(verb.context.progress, Silent)
+
+
+def test_texts_and_numbers_of_a_verb_alone(verb: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fetch", "s3://a/b", "c", "d", "--from", "2024", "--most", "1.5"]) == 0
+    assert verb.arguments == {"sources": ["s3://a/b", "c"], "out": Path("d"), "from_": "2024", "most": 1.5}
+    assert cli.main(["fetch", "d"]) == 0
+    assert verb.arguments == {"sources": [], "out": Path("d"), "from_": None, "most": None}
+    assert cli.main(["fetch", "d", "--most", "many"]) == 2
+    assert "'many' is not a valid float" in capsys.readouterr().err
+
+
+def test_addresses_are_inputs_and_nothing_else(verb: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["work", "https://host/a.tif", "b", "c"]) == 0
+    assert verb.arguments["inputs"] == [to_path("https://host/a.tif"), Path("b")]
+    for typed in (["work", "a", "https://host/c"], ["learn", "s3://a/r.toml"], ["work", "a", "c", "--log", "https://user:geheim@host/l"]):
+        assert cli.main(typed) == 2
+        said = capsys.readouterr().err
+        assert "is an address on the network; a path on disk is needed here" in said
+        assert "geheim" not in said
 
 
 def test_a_flag_that_is_not_given_is_not_set(verb: Recorder) -> None:
@@ -108,7 +136,7 @@ def test_a_recipe_is_read_with_what_is_set_over_it(verb: Recorder, tmp_path: Pat
         (["work", "a"], "error: Missing argument 'INPUTS...'"),
         (["work", "a", "c", "--threads", "0"], "error: Invalid value for '--threads'"),
         (["wrok"], "error: there is no verb 'wrok'; did you mean 'work'?"),
-        (["xyzzy"], "error: there is no verb 'xyzzy'; verbs are work, learn."),
+        (["xyzzy"], "error: there is no verb 'xyzzy'; verbs are work, learn, fetch."),
         (["learn", "no.toml"], "error: There is no recipe "),
     ],
 )

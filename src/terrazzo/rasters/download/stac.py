@@ -166,7 +166,7 @@ def _checksum(asset: "Asset") -> Checksum | None:
 @contextmanager
 def _faults(address: str) -> Iterator[None]:
     """Faults of the catalogue as sentences; what its library passes on of ours stays as it is."""
-    from pystac import STACError
+    from pystac import RequiredPropertyMissing, STACError, STACTypeError
     from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
     from pystac_client.warnings import DoesNotConformTo
@@ -186,7 +186,7 @@ def _faults(address: str) -> Iterator[None]:
         if status is not None and 400 <= status < 500:
             raise DataError(f"{shown(address)} does not take the search (code {status}): {_first_line(error)}") from error
         raise EnvironmentFault(f"{shown(address)} cannot be asked: {_first_line(error)}") from error
-    except (STACError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (STACError, STACTypeError, RequiredPropertyMissing, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{shown(address)} does not answer as a STAC API: {type(error).__name__}, {_first_line(error)}") from error
 
 

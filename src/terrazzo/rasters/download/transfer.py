@@ -141,7 +141,8 @@ class Transfer:
                 with closing(part.file.source.read(segment.done, segment.stop)) as chunks:
                     for chunk in chunks:
                         part.write(segment, chunk)
-                        attempt = 0
+                        # what is begun anew each time never gets on
+                        attempt = 0 if part.file.parts else attempt
                         with self._choosing:
                             self._bytes += len(chunk)
                         if self._stop.is_set() or part.error is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from terrazzo.errors import ConflictError, DataError, EnvironmentFault
+from terrazzo.errors import ConflictError, DataError, EnvironmentFault, TerrazzoError
 from terrazzo.rasters.download.names import find_clashes, place_under, short_name
 from terrazzo.rasters.download.plan import SPARE_BYTES, size_words
 
@@ -98,7 +98,11 @@ def _members(path: Path) -> Iterator[list[Member]]:
                 yield [_zip_member(path, archive, info) for info in archive.infolist() if not info.is_dir()]
         else:
             with _TAR_OPENERS[_ending(path)](path) as file, tarfile.open(fileobj=_Sparing(file), mode="r:") as tar:
-                yield [_tar_member(path, tar, info) for info in _limited(path, tar) if not info.isdir()]
+                members = [_tar_member(path, tar, info) for info in _limited(path, tar) if not info.isdir()]
+                _read_on(path, file)
+                yield members
+    except TerrazzoError:
+        raise
     except _BROKEN as error:
         raise _unreadable(path, error) from error
     except OSError as error:
@@ -139,6 +143,15 @@ def _limited(path: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if total > _limit(path):
             raise DataError(_bomb(path))
         yield info
+
+
+def _read_on(path: Path, file: io.BufferedIOBase) -> None:
+    """Read what follows the last entry: the checksum of all that was compressed stands at the very end."""
+    left = _limit(path)
+    while piece := file.read(_PIECE):
+        left -= len(piece)
+        if left < 0:
+            raise DataError(_bomb(path))
 
 
 def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:

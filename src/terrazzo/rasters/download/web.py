@@ -80,13 +80,14 @@ class WebFile:
 
 def _body(answer: Answer, skip: int, length: int | None) -> Iterator[Chunk]:
     """So many bytes of a body, after some that are passed over. Raises Interruption if it ends before."""
+    told = _number(answer.headers.get("Content-Length"))
+    # where the server tells the length, the client does not complain if less comes
+    left = length if length is not None or told is None else told - skip
     while skip:
         passed = len(answer.body.read(min(skip, CHUNK_BYTES)))
         if not passed:
             raise Interruption("the connection was cut")
         skip -= passed
-    # the body itself knows its length where the server says it; the client does not complain if less comes
-    left = length if length is not None else _number(answer.headers.get("Content-Length"))
     buffer = bytearray(CHUNK_BYTES)
     view = memoryview(buffer)
     while left is None or left > 0:
