@@ -11,7 +11,7 @@ from affine import Affine
 from terrazzo.errors import RasterError
 from terrazzo.rasters.bands import Nodata, nodata_of, select
 from terrazzo.rasters.formats.opening import open_source
-from terrazzo.rasters.formats.source import Facts, Source
+from terrazzo.rasters.formats.source import BAND_LIMIT, Facts, Source
 from terrazzo.rasters.grid import Grid, grids_agree
 from terrazzo.rasters.layers import FileLayer, JoinedLayer, Layer, join_types
 from terrazzo.rasters.options import DataOptions
@@ -20,9 +20,6 @@ from terrazzo.rasters.siblings import find_siblings, sibling_names
 from terrazzo.rasters.target import target_grid
 from terrazzo.rasters.warped import WarpedLayer
 from terrazzo.rasters.window import Shape
-
-BAND_LIMIT = 4096
-"""Far beyond any instrument: a file that declares more is damaged, or its axes are in another order."""
 
 log = logging.getLogger(__name__)
 

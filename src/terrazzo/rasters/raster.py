@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.assembly import BAND_LIMIT, Assembly, assemble
-from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Color
+from terrazzo.rasters.assembly import Assembly, assemble
+from terrazzo.rasters.formats.source import BAND_LIMIT, READ_LIMIT_BYTES, Color
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions

@@ -3,6 +3,7 @@
 import io
 import math
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from terrazzo.rasters.formats.source import Block, Facts
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window
 
-FAILURES = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, VerifyError, CfitsioException)
+_PYTHON_FAILURES = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+FAILURES = (*_PYTHON_FAILURES, VerifyError, CfitsioException, zlib.error)
 """What astropy raises on broken files."""
 
 # odd cards do not matter, and what makes pixels unreadable is an error here

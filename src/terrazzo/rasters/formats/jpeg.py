@@ -10,6 +10,8 @@ SCAN_LIMIT = 32
 """Progressive photos have some ten scans, at most 24. Each takes time for every pixel, however few bytes it has."""
 
 _SEGMENT_LIMIT = 4096
+_GAP_BYTES = 65_536
+"""So much padding between segments is skipped."""
 _PIXELS_A_BYTE = 512
 """Huffman codes give at least one bit to each block of 64 pixels."""
 
@@ -20,8 +22,8 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _SCAN, _END = 0xDA, 0xD9
 
-# within compressed data, FF is followed by 00 or a restart marker
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+# within compressed data, FF is followed by 00 or a restart marker; before a marker there may be any number of FF
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ def check_jpeg(path: Path) -> Structure:
 
     Raises ValueError if there are scans or segments beyond all measure, or too few bytes to hold the pixels, whatever they are.
     """
-    scans = number = pixels = 0
+    scans = pixels = 0
     kinds: set[int] = set()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for number, (marker, start) in enumerate(_segments(data)):
@@ -49,6 +51,8 @@ def check_jpeg(path: Path) -> Structure:
                 raise ValueError(
                     f"it has more than {SCAN_LIMIT} scans" if scans > SCAN_LIMIT else f"it has more than {_SEGMENT_LIMIT} segments"
                 )
+        if not scans:
+            raise ValueError("it holds no pixels")
         if pixels > len(data) * _PIXELS_A_BYTE and not kinds & _ARITHMETIC:
             raise ValueError(f"its {len(data)} bytes cannot hold its {pixels / 10**6:.0f} megapixels")
     return Structure(scans=scans, progressive=bool(kinds & _PROGRESSIVE))
@@ -56,8 +60,8 @@ def check_jpeg(path: Path) -> Structure:
 
 def _segments(data: mmap.mmap) -> Iterator[tuple[int, int]]:
     """(marker, first byte of its content) until the end of the image, or where segments stop to follow each other."""
-    place = 2
-    while (found := _NEXT_MARKER.search(data, place)) is not None:
+    place, marker = 2, 0
+    while (found := _NEXT_MARKER.search(data, place, len(data) if marker == _SCAN else place + _GAP_BYTES)) is not None:
         marker = data[found.end() - 1]
         if marker == _END:
             return

@@ -118,7 +118,7 @@ def _choose(path: Path, arrays: list[_Array], wanted: str | None) -> _Array:
     """The wanted array, or the only one that can be an image. Raises RasterError if there is none, or several."""
     listed = ", ".join(map(str, arrays[:_LISTED])) + (f" and {len(arrays) - _LISTED} more" if len(arrays) > _LISTED else "")
     if not arrays:
-        raise RasterError(f"{path} is a zip archive without arrays (.npy); unpack it first. Readable are {READABLE}.")
+        raise RasterError(f"{path} is a zip archive without arrays that NumPy has packed (.npy); unpack it first. Readable are {READABLE}.")
     if wanted is not None:
         found = next((array for array in reversed(arrays) if array.name == wanted.removesuffix(".npy")), None)
         if found is None:

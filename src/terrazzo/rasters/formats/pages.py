@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
 from terrazzo.rasters.formats.geotiff import GeoTiff
-from terrazzo.rasters.formats.ifd import directory_offsets, orientation
+from terrazzo.rasters.formats.ifd import Directory, read_directories
 from terrazzo.rasters.formats.source import Block, Facts, Source
 from terrazzo.rasters.location import RemotePath
 from terrazzo.rasters.window import Window
@@ -33,31 +33,31 @@ def open_tiff(path: Path, page: Page) -> Source:
     page: from 1, or 'bands' for all pages.
     Raises RasterError if there is no such page, or 'bands' are asked for and the pages differ in size or type.
     """
+    directories = [] if isinstance(path, RemotePath) else read_directories(path)
     first = GeoTiff(path)
-    turned = 1 if isinstance(path, RemotePath) else orientation(path)
-    if turned != 1:
-        log.info("%s has the orientation tag %d; like GDAL, Terrazzo reads its rows as they are stored.", path, turned)
+    if directories and directories[0].orientation != 1:
+        log.info("%s has the orientation tag %d; like GDAL, Terrazzo reads its rows as stored.", path, directories[0].orientation)
     count = len(first.pages)
     if page == "bands":
-        return PageBands(path, first) if count > 1 else first
+        return PageBands(path, first, directories) if count > 1 else first
     if page is None and count > 1:
         log.info("%s holds %d pages; the first is read. data.page chooses another.", path, count)
     if page is None or page == 1:
         return first
     if not 1 <= page <= count:
         raise RasterError(f"data.page is {page}; {path} has {f'pages 1 to {count}' if count > 1 else 'one page'}.")
-    return _open_pages(path, [first.pages[page - 1]])[0]
+    return _open_pages(path, [first.pages[page - 1]], directories)[0]
 
 
 class PageBands:
     """All pages of a TIFF as the bands of one image, at the place of the first page."""
 
-    def __init__(self, path: Path, first: GeoTiff) -> None:
+    def __init__(self, path: Path, first: GeoTiff, directories: Sequence[Directory]) -> None:
         if len(first.pages) > PAGE_LIMIT:
             raise RasterError(
                 f"{path} has {len(first.pages)} pages; at most {PAGE_LIMIT} can be bands. Choose one with data.page, or convert it."
             )
-        self._pages = [first, *_open_pages(path, first.pages[1:])]
+        self._pages = [first, *_open_pages(path, first.pages[1:], directories)]
         self._places = [(page, band) for page in self._pages for band in page.facts.color_bands]
         kinds = [(*page.facts.grid.shape, page.facts.dtype) for page in self._pages]
         if len(set(kinds)) > 1:
@@ -92,11 +92,10 @@ class PageBands:
             page.close()
 
 
-def _open_pages(path: Path, numbers: Sequence[int]) -> list[GeoTiff]:
+def _open_pages(path: Path, numbers: Sequence[int], directories: Sequence[Directory]) -> list[GeoTiff]:
     """Directories by their numbers, from 1."""
     if isinstance(path, RemotePath):
         raise RasterError(f"{path} is an address, of which only the first page is read. Fetch it first: terrazzo download '{path}' FOLDER")
-    offsets = directory_offsets(path)
-    if max(numbers) > len(offsets):
-        raise RasterError(f"{path} is broken: its chain of pages ends after {len(offsets)}. Copy it again or leave it out.")
-    return [GeoTiff(path, offsets[number - 1]) for number in numbers]
+    if max(numbers) > len(directories):
+        raise RasterError(f"{path} is broken: its chain of pages ends after {len(directories)}. Copy it again or leave it out.")
+    return [GeoTiff(path, directories[number - 1].offset) for number in numbers]

@@ -17,18 +17,22 @@ _BYTES_A_CHUNK = 2048
 _DEFLATE_RATIO = 1040
 """Deflate packs no more than 1032 bytes into one."""
 
+_STEP_BYTES = 2**20
+
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Colour type to samples a pixel."""
 
 
 def check_png(path: Path) -> None:
-    """Raises ValueError if a PNG has chunks beyond all measure, or too few bytes to hold its pixels, whatever they are."""
+    """Raises ValueError if a PNG is truncated, has chunks beyond all measure, or too few bytes to hold its pixels, whatever they are."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         most = _CHUNKS + len(data) // _BYTES_A_CHUNK
         packed = needed = 0
         for number, (kind, start, end) in enumerate(_chunks(data)):
             if number > most:
                 raise ValueError(f"it consists of more than {most} chunks")
+            if end + 4 > len(data):
+                raise ValueError(f"it is truncated in its chunk {kind!r}")
             if kind == b"IHDR":
                 needed = _stored_bytes(data[start:end])
             packed += end - start if kind == b"IDAT" else 0
@@ -39,18 +43,44 @@ def check_png(path: Path) -> None:
 def still_image(png: bytes) -> bytes:
     """The chunks of a PNG that hold its pixels, checked: OpenCV reads truncated files without a word, and of animations the first frame.
 
-    Raises ValueError if a chunk is damaged or the end is missing.
+    Raises ValueError or zlib.error if a chunk is damaged or the end is missing.
     """
     kept = [png[:_SIGNATURE_BYTES]]
+    pixels = _Pixels()
     for kind, start, end in _chunks(png):
         chunk = png[start - 8 : end + 4]
         if len(chunk) < end - start + _CHUNK_BYTES or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
             raise ValueError(f"its chunk {kind!r} is damaged")
         if kind in (b"IHDR", b"IDAT", b"IEND"):
             kept.append(chunk)
-        if kind == b"IEND":
+            pixels.add(kind, chunk[8:-4])
+        if kind == b"IEND" and pixels.complete:
             return b"".join(kept)
     raise ValueError("its end is missing")
+
+
+class _Pixels:
+    """Runs through the compressed pixels of a PNG, of which nothing is kept."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj()
+        self._left = 0
+
+    @property
+    def complete(self) -> bool:
+        return self._stream.eof
+
+    def add(self, kind: bytes, data: bytes) -> None:
+        """Take the next chunk. Raises ValueError or zlib.error if there are more pixels than declared, or broken ones."""
+        if kind == b"IHDR":
+            # rows of interlaced images are stored in pieces
+            self._left = 2 * _stored_bytes(data) + _STEP_BYTES
+        packed = data if kind == b"IDAT" else b""
+        while packed and not self._stream.eof:
+            self._left -= len(self._stream.decompress(packed, _STEP_BYTES))
+            if self._left < 0:
+                raise ValueError("it holds more pixels than it declares")
+            packed = self._stream.unconsumed_tail
 
 
 def _chunks(png: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:

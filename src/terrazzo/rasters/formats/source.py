@@ -13,6 +13,9 @@ from terrazzo.rasters.window import Window
 READ_LIMIT_BYTES = 8 * 2**30
 """One read never allocates more than this, whatever size a file declares."""
 
+BAND_LIMIT = 4096
+"""Far beyond any instrument: a file that declares more is damaged, or its axes are in another order."""
+
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255 each."""
 
