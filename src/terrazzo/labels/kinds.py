@@ -23,10 +23,14 @@ _COCO = re.compile(rb'"(images|annotations|categories|segmentation)"\s*:')
 def find_labels(spec: str, root: Path) -> list[ImageFile]:
     """Find the label files that a file name, a folder or a pattern stands for.
 
-    A folder stands for the masks in it; where it holds none, for the vector files and tables in it.
+    A folder stands for the masks in it; where it holds none, for the vector files and tables in it. A geodatabase is a folder that
+    counts as one file.
     Raises RasterError if nothing is found.
     """
-    if (root / Path(spec).expanduser()).is_dir():
+    target = root / Path(spec).expanduser()
+    if target.is_dir() and target.suffix.lower() in VECTOR_SUFFIXES:
+        return [ImageFile(name=target.stem, path=target.absolute())]
+    if target.is_dir():
         try_first = find_images(spec, root, IMAGE_SUFFIXES | TABLE_SUFFIXES)
         return [file for file in try_first if file.path.suffix.lower() in IMAGE_SUFFIXES] or try_first
     return find_images(spec, root, IMAGE_SUFFIXES | TABLE_SUFFIXES)

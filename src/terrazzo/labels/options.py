@@ -28,7 +28,9 @@ class LegendOptions(Options):
 class LabelOptions(Options):
     attribute: str | None = Field(None, description="Attribute of polygons or lines that holds the class, as number or name.")
     layer: str | None = Field(None, description="Layer of a vector file; default: its only one.")
-    crs: str | None = Field(None, description="CRS of vectors whose file names none, such as 'EPSG:4326'.")
+    crs: str | None = Field(
+        None, description="CRS of vectors whose file names none, such as 'EPSG:4326'; 'pixels': columns and rows of the image."
+    )
     width: float | None = Field(None, gt=0, description="Width of lines and diameter of points, in units of the image's CRS.")
     all_touched: bool = Field(False, description="Polygons hold every pixel that they touch, not only those whose centre they cover.")
     median: int = Field(0, ge=0, le=64, description="Radius in pixels of a median filter of the labels; 0 and 1: none.")

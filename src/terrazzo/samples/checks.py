@@ -140,6 +140,10 @@ def _check_shared(found: Sequence[CheckedScene], options: LabelOptions) -> None:
 
 def _check_touched(path: Path, members: Sequence[CheckedScene], options: LabelOptions) -> None:
     vectors = load_vectors(path, options)
+    if vectors.in_pixels and len(members) > 1:
+        raise LabelError(
+            f"{path} is in pixels, which are those of one image; there are {len(members)}. Give a vector file an image, or labels on the ground."
+        )
     apart = [fact.scene.name for fact in members if not vectors.touches(fact.labelled, options)]
     if len(apart) == len(members) and len(vectors.parts):
         raise LabelError(
