@@ -20,8 +20,10 @@ from rasterio.warp import reproject
 from terrazzo.errors import RasterError
 from terrazzo.rasters import assembly
 from terrazzo.rasters.grid import cut_transform
+from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.siblings import find_siblings
 from terrazzo.rasters.window import Window
 
 MakeTiff = Callable[..., Path]
@@ -84,6 +86,10 @@ class TestFinding:
             joined(path, "../nir", "../dem", "../gone/{stem}.tif")
         for words in ("images/a.tif needs", r"nir/a.* (a.png, a.tif)", "no image is", "dem/a.*", "gone/a.tif"):
             assert words in str(caught.value)
+
+    def test_nothing_is_looked_for_beside_an_address(self) -> None:
+        with pytest.raises(RasterError, match=r"https://host/a\.tif is not on disk.*Download"):
+            find_siblings(to_path("https://host/a.tif"), ["../nir"])
 
     def test_an_image_is_not_its_own_sibling(self, make_tiff: MakeTiff) -> None:
         path = make_tiff(numbers(1, 5, 6), "a.tif")

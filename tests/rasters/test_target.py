@@ -140,6 +140,26 @@ def test_a_crs_for_another_part_of_the_world(make_tiff: MakeTiff, ramp: Ramp) ->
         opened(path, crs="EPSG:32633")
 
 
+def test_an_image_that_another_crs_tears_apart_is_refused(make_tiff: MakeTiff, ramp: Ramp) -> None:
+    """Over the date line, degrees run from one end of the world to the other, and cells that span it all would hold nothing."""
+    path = make_tiff(ramp, crs=CRS.from_epsg(32760), transform=Affine(100, 0, 818000, 0, -100, 8200000))
+    with pytest.raises(RasterError, match=r"cannot be brought to EPSG:4326 \(it would be torn apart.*Choose a CRS"):
+        opened(path, crs="EPSG:4326")
+    assert opened(path, crs="EPSG:3832").read().valid.mean() > 0.9
+    world = make_tiff(ramp, "world.tif", crs=CRS.from_epsg(4326), transform=Affine(360 / 51, 0, -180, 0, -180 / 37, 90))
+    with pytest.raises(RasterError, match="torn apart"):
+        opened(world, crs="EPSG:3995")
+
+
+def test_the_part_of_an_image_that_another_crs_reaches_is_read(make_tiff: MakeTiff, ramp: Ramp) -> None:
+    """A centre that the target's CRS does not reach is no hindrance to the rest."""
+    path = make_tiff(ramp.astype(np.float32), crs=CRS.from_epsg(4326), transform=Affine(1, 0, 0, 0, -4, 180))
+    grid = Grid(shape=(5, 6), crs=UTM, transform=Affine(1000, 0, 500000, 0, -1000, 5000000))
+    with open_raster(path, DataOptions(resampling="nearest"), grid) as raster:
+        assert raster.read().valid.all()
+        assert (raster.read().values == ramp[:, 33, 15][:, None, None]).all()
+
+
 def control(transform: Affine) -> list[GroundControlPoint]:
     a, b, c, d, e, f = transform[:6]
     corners = ((0, 0), (0, 51), (37, 51), (37, 0))

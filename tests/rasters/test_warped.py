@@ -207,7 +207,8 @@ class TestOracles:
             expected = reprojected(values, place, UTM, raster, method)
         # an edge may fall on the other side of a centre, as both look places up within an eighth of a pixel
         assert (pixels.valid != np.isfinite(expected[0])).sum() <= (0 if crs == UTM else 3 + 0.02 * pixels.valid.sum())
-        if crs == UTM:
+        # of an image that is smaller than its kernel, GDAL takes the nearest pixel if it knows of no nodata
+        if crs == UTM and min(height, width) * cell > 2 * target_cell:
             np.testing.assert_allclose(pixels.values, np.nan_to_num(expected), rtol=1e-5, atol=1e-3)
 
     def test_a_hole_far_away_does_not_change_a_pixel(self, make_tiff: MakeTiff) -> None:

@@ -109,7 +109,10 @@ def _image(path: Path, options: DataOptions, place: Place | None) -> _Part:
 
 
 def _sibling(image: _Part, path: Path, options: DataOptions) -> _Part:
-    """A file that joins an image; without a place of its own, pixels of the image's number lie where the image's do."""
+    """A file that joins an image, read by the same options.
+
+    Without a place of its own, but with as many rows and columns, it lies where the image does.
+    """
     part = _image(path, options, image.place)
     return replace(part, bands=part.facts.color_bands)
 

@@ -8,26 +8,25 @@ from typing import Any
 from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
+from rasterio.errors import CRSError
 from rasterio.warp import calculate_default_transform
 
 from terrazzo.errors import RasterError, RecipeError
 from terrazzo.rasters.grid import Grid, crs_name, same_crs, to_ground
 from terrazzo.rasters.options import DataOptions
-from terrazzo.rasters.place import Place, control_point
+from terrazzo.rasters.place import FAILURES, Place, control_point
 
 SAME_CELL = 1e-6
 """Cell sizes whose ratio is as near to 1 are one."""
 ON_LATTICE_PX = 1e-3
 """Origins as near to a point of the lattice, in pixels, lie on it."""
+MOST_DISTORTED = 4
+"""How much larger or smaller than its central pixel the cells of an image in another CRS may be."""
 LARGEST_SIDE_PX = 2**31 - 1
 """Columns or rows that GDAL can count."""
 
 Bounds = tuple[float, float, float, float]
 """left, bottom, right, top"""
-
-FAILURES = (RasterioError, CPLE_BaseError, ValueError, ZeroDivisionError)
-"""What rasterio raises where a place cannot be brought to another CRS."""
 
 
 def target_grid(path: Path, place: Place | None, options: DataOptions) -> Grid | None:
@@ -52,6 +51,7 @@ def target_grid(path: Path, place: Place | None, options: DataOptions) -> Grid |
         return _aligned(path, crs, options.cell_size, _bounds(place))
     try:
         bounds, native = _suggested(place, crs)
+        _check_whole(place, crs, native)
     except FAILURES as error:
         cause = " ".join(str(error.__cause__ or error).split())[:200]
         raise RasterError(f"{path} cannot be brought to {crs_name(crs)} ({cause}). Choose a CRS for its part of the world.") from error
@@ -97,6 +97,17 @@ def _suggested(place: Place, crs: CRS) -> tuple[Bounds, float]:
     transform, columns, rows = calculate_default_transform(place.crs, crs, width, height, **where)
     right, bottom = to_ground(transform, (columns, rows))
     return (transform.c, bottom, right, transform.f), transform.a
+
+
+def _check_whole(place: Place, crs: CRS, cell: float) -> None:
+    """Raise ValueError if an image would be torn apart, such as by the date line, for its cells then have to span the gap."""
+    corners = place.central_pixel(crs)
+    if corners is None:
+        raise ValueError("its centre has no place there")
+    (x0, y0), (x1, y1), (x2, y2) = corners
+    own = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) ** 0.5
+    if not own / MOST_DISTORTED < cell < own * MOST_DISTORTED:
+        raise ValueError(f"it would be torn apart there: pixels of {own:.6g} would become cells of {cell:.6g}")
 
 
 def _aligned(path: Path, crs: CRS, cell: float, bounds: Bounds) -> Grid:

@@ -22,17 +22,15 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
-from rasterio.warp import reproject, transform
+from rasterio.warp import reproject
 
 from terrazzo.errors import RasterError
 from terrazzo.rasters.formats.decoded import DecodedImage
 from terrazzo.rasters.formats.source import READ_LIMIT_BYTES, Block
 from terrazzo.rasters.grid import cut_transform, to_ground
 from terrazzo.rasters.layers import Layer, not_missing
-from terrazzo.rasters.place import Place
+from terrazzo.rasters.place import FAILURES, Place
 from terrazzo.rasters.validity import Mask
 from terrazzo.rasters.window import Window, whole
 
@@ -52,9 +50,6 @@ LARGEST_EXACT = 2**53
 """The warper computes in floating point, which holds whole numbers up to this one exactly."""
 
 _NAN = {"src_nodata": np.nan, "dst_nodata": np.nan}
-
-FAILURES = (RasterioError, CPLE_BaseError, ValueError)
-"""What rasterio raises where a place cannot be brought to another CRS."""
 
 
 class WarpedLayer:
@@ -214,17 +209,12 @@ class WarpedLayer:
 
 def _scales(place: Place, target: Place) -> tuple[float, float] | None:
     """Pixels of the target in one of the file, along its columns and rows, at its centre; None where that is beyond the target's CRS."""
-    row, column = place.shape[0] / 2, place.shape[1] / 2
-    points = [to_ground(place.affine, point) for point in ((column, row), (column + 1, row), (column, row + 1))]
-    try:
-        with rasterio.Env():
-            xs, ys = transform(place.crs, target.crs, *zip(*points, strict=True))
-    except FAILURES:
+    corners = place.central_pixel(target.crs)
+    if corners is None:
         return None
     inverse = ~target.affine
-    (x0, y0), (x1, y1), (x2, y2) = (to_ground(inverse, point) for point in zip(xs, ys, strict=True))
-    size = float(np.hypot(x1 - x0, y1 - y0)), float(np.hypot(x2 - x0, y2 - y0))
-    return size if all(np.isfinite(size)) and min(size) > 0 else None
+    (x0, y0), (x1, y1), (x2, y2) = (to_ground(inverse, corner) for corner in corners)
+    return float(np.hypot(x1 - x0, y1 - y0)), float(np.hypot(x2 - x0, y2 - y0))
 
 
 def _in_type(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
