@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from terrazzo.errors import LabelError, RasterError
-from terrazzo.labels.kinds import find_labels, kind_of, one_kind
+from terrazzo.labels.kinds import find_labels, fingerprint, kind_of, one_kind
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,15 @@ def test_forms_are_not_mixed(tmp_path: Path) -> None:
 def test_a_missing_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match=r"gone\.json cannot be read"):
         kind_of(tmp_path / "gone.json")
+
+
+def test_all_files_of_a_shapefile_and_of_a_geodatabase_count(tmp_path: Path) -> None:
+    for name in ("a.shp", "a.dbf", "x.gdb/a00000001.gdbtable", "one.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    places = [tmp_path / "a.shp", tmp_path / "x.gdb", tmp_path / "one.csv"]
+    assert [file.path for file in find_labels(str(tmp_path / "x.gdb"), tmp_path)] == [tmp_path / "x.gdb"]
+    before = [fingerprint(place) for place in places]
+    for name in ("a.dbf", "x.gdb/a00000001.gdbtable", "one.csv"):
+        (tmp_path / name).write_text("2")
+    assert all(new != old for new, old in zip(map(fingerprint, places), before, strict=True))

@@ -1,5 +1,6 @@
 """Where labels are, and which of the forms that they come in."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Literal
@@ -7,13 +8,16 @@ from typing import Literal
 from terrazzo.errors import LabelError
 from terrazzo.labels.sentences import listed
 from terrazzo.labels.vectors import VECTOR_SUFFIXES
-from terrazzo.rasters.files import IMAGE_SUFFIXES, ImageFile, find_images
+from terrazzo.rasters.files import IMAGE_SUFFIXES, ImageFile, digest, find_images
 
 Kind = Literal["masks", "vectors", "runs", "coco"]
 
 RUN_SUFFIXES = frozenset({".csv", ".tsv"})
 TABLE_SUFFIXES = VECTOR_SUFFIXES | RUN_SUFFIXES | {".json"}
 """Files that may hold the labels of many images."""
+
+SHAPEFILE_SUFFIXES = (".dbf", ".prj", ".cpg")
+"""Of the files beside a Shapefile, those that its labels depend on."""
 
 _HEAD_BYTES = 2**16
 _GEOJSON = re.compile(rb'"type"\s*:\s*"(FeatureCollection|Feature|GeometryCollection|(Multi)?(Point|LineString|Polygon))"')
@@ -44,6 +48,21 @@ def kind_of(path: Path) -> Kind:
     if suffix == ".json":
         return _kind_of_json(path)
     return "vectors" if suffix in VECTOR_SUFFIXES else "masks"
+
+
+def members(path: Path) -> list[Path]:
+    """The files that a label file consists of: those of a Shapefile and of a geodatabase are several."""
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.is_file())
+    if path.suffix.lower() == ".shp":
+        return [path, *(file for suffix in SHAPEFILE_SUFFIXES if (file := path.with_suffix(suffix)).is_file())]
+    return [path]
+
+
+def fingerprint(path: Path) -> str:
+    """A digest of a label file's bytes; see `terrazzo.rasters.files.digest`."""
+    digests = [digest(file) for file in members(path)]
+    return digests[0] if len(digests) == 1 else f"blake2b:{hashlib.blake2b(' '.join(digests).encode(), digest_size=20).hexdigest()}"
 
 
 def _kind_of_json(path: Path) -> Kind:

@@ -11,7 +11,7 @@ from terrazzo.errors import LabelError
 from terrazzo.labels.coco import CocoFile, CocoLabels
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.keys import resolve_keys
-from terrazzo.labels.kinds import Kind, kind_of
+from terrazzo.labels.kinds import Kind, kind_of, members
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.median import MedianLabels
@@ -27,6 +27,9 @@ from terrazzo.rasters.options import DataOptions
 
 LabelPlace = Path | Rules
 """Where the labels of an image are: a mask of its own, a file that may hold those of many images, or rules."""
+
+Stamp = tuple[tuple[int, int], ...]
+"""Time of change and size of the files that a label file consists of."""
 
 FILES_KEPT = 8
 """Vector files and tables that stay in memory."""
@@ -133,25 +136,25 @@ def load_coco(path: Path) -> CocoFile:
         return _coco(path, _stamp(path))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> Stamp:
     """What changes when a file does."""
     try:
-        found = path.stat()
+        found = [file.stat() for file in members(path)]
     except OSError as error:
         raise LabelError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return found.st_mtime_ns, found.st_size
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in found)
 
 
 @lru_cache(FILES_KEPT)
-def _vectors(path: Path, options: LabelOptions, stamp: tuple[int, int]) -> VectorFile:  # noqa: ARG001 - tells versions of a file apart
+def _vectors(path: Path, options: LabelOptions, stamp: Stamp) -> VectorFile:  # noqa: ARG001 - tells versions of a file apart
     return VectorFile.load(path, options)
 
 
 @lru_cache(FILES_KEPT)
-def _runs(path: Path, stamp: tuple[int, int]) -> RunTable:  # noqa: ARG001 - tells versions of a file apart
+def _runs(path: Path, stamp: Stamp) -> RunTable:  # noqa: ARG001 - tells versions of a file apart
     return RunTable.load(path)
 
 
 @lru_cache(FILES_KEPT)
-def _coco(path: Path, stamp: tuple[int, int]) -> CocoFile:  # noqa: ARG001 - tells versions of a file apart
+def _coco(path: Path, stamp: Stamp) -> CocoFile:  # noqa: ARG001 - tells versions of a file apart
     return CocoFile.load(path)

@@ -142,7 +142,8 @@ def _check_touched(path: Path, members: Sequence[CheckedScene], options: LabelOp
     vectors = load_vectors(path, options)
     if vectors.in_pixels and len(members) > 1:
         raise LabelError(
-            f"{path} is in pixels, which are those of one image; there are {len(members)}. Give a vector file an image, or labels on the ground."
+            f"{path} is in pixels, which are those of one image; there are {len(members)}. "
+            "Give a vector file an image, or labels on the ground."
         )
     apart = [fact.scene.name for fact in members if not vectors.touches(fact.labelled, options)]
     if len(apart) == len(members) and len(vectors.parts):

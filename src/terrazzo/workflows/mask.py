@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import ConflictError, LabelError
+from terrazzo.labels.kinds import fingerprint
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.reader import LabelPlace, LabelReader
 from terrazzo.labels.rules import Rules
@@ -110,7 +111,7 @@ def _provenance(fact: CheckedScene, place: LabelPlace, reader: LabelReader) -> s
     reading = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "hdu", "page", "array", "axes"}
     made_from = {
         "image": digest(fact.scene.image),
-        "labels": str(place) if isinstance(place, Rules) else digest(place),
+        "labels": str(place) if isinstance(place, Rules) else fingerprint(place),
         "legend": json.loads(reader.legend.to_json()),
         "options": reader.options.model_dump(mode="json"),
         "reading": reader.data.model_dump(mode="json", include=reading, exclude_defaults=True),
