@@ -53,8 +53,7 @@ def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
     _check_bands(found)
     if "scaling" not in options.model_fields_set:
         _check_types(found)
-    if not resampled(options):
-        check_grids([(fact.scene.image, fact.grid) for fact in found])
+    check_grids([(fact.scene.image, fact.grid) for fact in found])
     return found
 
 
