@@ -12,6 +12,7 @@ from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted
 from terrazzo.rasters.download.catalogue import Entry
 from terrazzo.rasters.download.find import Listing, Wish, list_files
+from terrazzo.rasters.download.part import Part
 from terrazzo.rasters.download.plan import Plan, check_room, make_plan, size_words
 from terrazzo.rasters.download.stac import Search
 from terrazzo.rasters.download.stores import Access
@@ -184,6 +185,8 @@ def _list(plan: Plan, listing: Listing) -> Result:
 
 def _fetch(plan: Plan, folder: Path, context: Context) -> dict[str, TerrazzoError]:
     """Fetch what is not there; what failed in the end, by address. Raises if nothing could be fetched at all."""
+    for job in plan.kept:
+        Part(file=job.file, target=job.target).tidy()
     if not plan.todo:
         return {}
     check_room(plan, folder)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,6 @@ BODY = bytes(range(250)) * 400
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_module, "JOURNAL_FROM_BYTES", 1000)
     monkeypatch.setattr(part_module, "SEGMENT_BYTES", 30_000)
 
 
@@ -106,14 +106,55 @@ def test_what_does_not_fit_is_begun_anew(change: str, remote_file: MakeFile, tmp
     again.discard()
 
 
-def test_without_a_state_and_a_checksum_nothing_is_taken_up(remote_file: MakeFile, tmp_path: Path) -> None:
-    for facts, kept in (({"state": None}, 40_000), ({"state": None, "checksum": None}, 0), ({"checksum": None}, 40_000)):
-        part = Part(file=remote_file(BODY, **facts), target=tmp_path / f"{len(facts)}-{kept}.bin")
-        part.open(1)
-        fetch(part, stop_at=40_000)
-        part.save()
-        part.close()
-        assert Part(file=part.file, target=part.target).bytes_kept() == kept
+@pytest.mark.parametrize("same", [True, False])
+def test_without_a_state_what_is_there_is_compared(same: bool, remote_file: MakeFile, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    unknown: dict[str, Any] = {"state": None, "checksum": None}
+    part = Part(file=remote_file(BODY, **unknown), target=tmp_path / "a.bin")
+    part.open(1)
+    fetch(part, stop_at=90_000)
+    part.save()
+    part.close()
+    again = Part(file=part.file, target=part.target)
+    again.open(1)
+    (segment,) = again.segments
+    assert segment.done == 90_000 - part_module.OVERLAP_BYTES
+    if same:
+        fetch(again)
+        again.finish()
+        assert again.target.read_bytes() == BODY
+        return
+    with pytest.raises(EnvironmentFault, match="was changed on the server since an earlier run"):
+        again.write(segment, b"other bytes")
+    assert again.spoiled
+    again.discard()
+
+
+def test_a_short_run_needs_no_journal(remote_file: MakeFile, tmp_path: Path) -> None:
+    part = Part(file=remote_file(BODY), target=tmp_path / "a.bin")
+    part.open(1)
+    fetch(part, stop_at=90_000)
+    assert not part._journal.exists()
+    part.save()
+    assert part._journal.exists()
+    part.discard()
+    part._journal.write_text("left over")
+    part.tidy()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_journal_without_its_part_is_not_believed(remote_file: MakeFile, tmp_path: Path) -> None:
+    part = Part(file=remote_file(BODY), target=tmp_path / "a.bin")
+    part.open(1)
+    fetch(part, stop_at=90_000)
+    part.save()
+    part.close()
+    part._path.unlink()
+    again = Part(file=part.file, target=part.target)
+    again.open(1)
+    assert [segment.done for segment in again.segments] == [0]
+    # stopped right here, the new and empty part must not be taken for the old one
+    again.close()
+    assert Part(file=part.file, target=part.target).bytes_kept() == 0
 
 
 def test_a_wrong_checksum(remote_file: MakeFile, tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ BODY = np.random.default_rng(1).bytes(1_000_003)
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_module, "JOURNAL_FROM_BYTES", 1000)
     monkeypatch.setattr(part_module, "SEGMENT_BYTES", 200_000)
 
 
@@ -147,6 +146,21 @@ def test_after_many_faults_the_rest_is_not_tried(remote_file: MakeFile, memory: 
     assert "was not tried" in str(failures[tmp_path / f"{len(files) - 1}.bin"])
 
 
+def test_a_part_of_another_state_is_removed(remote_file: MakeFile, memory: Any, tmp_path: Path) -> None:
+    def down(position: int) -> None:
+        if position > 500_000:
+            raise DataError("gone for now")
+
+    unknown: dict[str, Any] = {"state": None, "checksum": None}
+    first = remote_file(BODY, source=memory(body=BODY, before=down), **unknown)
+    assert Transfer(1, QUICK).run(jobs_of([first], tmp_path), Silent())
+    changed = remote_file(bytes(len(BODY)), **unknown)
+    (error,) = Transfer(1, QUICK).run(jobs_of([changed], tmp_path), Silent()).values()
+    assert "was changed on the server since an earlier run" in str(error)
+    assert Transfer(1, QUICK).run(jobs_of([changed], tmp_path), Silent()) == {}
+    assert (tmp_path / changed.name).read_bytes() == bytes(len(BODY))
+
+
 def test_a_full_disk_ends_it_all(remote_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -197,8 +211,9 @@ def test_broken_off_by_the_user_it_goes_on_later(remote_file: MakeFile, memory: 
     with pytest.raises(KeyboardInterrupt):
         Transfer(1, QUICK).run(jobs_of([file], tmp_path), Stopping(0.3))
     again = remote_file(BODY)
-    assert Part(file=again, target=tmp_path / again.name).bytes_kept() > 300_000
+    kept = Part(file=again, target=tmp_path / again.name).bytes_kept()
+    assert kept > 300_000
     progress = Stopping(99)
     assert Transfer(1, QUICK).run(jobs_of([again], tmp_path), progress) == {}
     assert (tmp_path / again.name).read_bytes() == BODY
-    assert progress.total == pytest.approx(len(BODY) / 1e6)
+    assert progress.total == pytest.approx(progress.done) == pytest.approx((len(BODY) - kept) / 1e6)

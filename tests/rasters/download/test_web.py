@@ -30,13 +30,26 @@ def test_what_a_server_tells(web: Any, http: Http, head: bool) -> None:  # noqa:
     assert file.checksum is None
 
 
+@pytest.mark.parametrize(("says", "does"), [("", True), ("", False), ("none", False), ("bytes", True)])
+def test_whether_a_server_sends_parts(web: Any, http: Http, says: str, does: bool) -> None:  # noqa: FBT001 - likewise
+    file = find_web_file(http, web.add("/a", BODY, parts=does, headers={"Accept-Ranges": says}))
+    assert (file.parts, file.size) == (does, len(BODY))
+    assert len(web.asked) == (1 if says else 2)
+
+
 @pytest.mark.parametrize("head", [True, False])
 def test_an_empty_file(web: Any, http: Http, head: bool) -> None:  # noqa: FBT001 - likewise
     assert find_web_file(http, web.add("/empty", b"", head=head)).size == 0
 
 
-def test_a_server_that_does_not_tell_the_size(web: Any, http: Http) -> None:
+def test_a_server_that_tells_the_size_with_a_part_alone(web: Any, http: Http) -> None:
     file = find_web_file(http, web.add("/a", BODY, sized=False))
+    assert (file.size, file.parts) == (len(BODY), True)
+    assert read(file, 0, len(BODY)) == BODY
+
+
+def test_a_server_that_does_not_tell_the_size(web: Any, http: Http) -> None:
+    file = find_web_file(http, web.add("/a", BODY, sized=False, parts=False))
     assert (file.size, file.parts) == (None, False)
     assert read(file, 0, None) == BODY
 

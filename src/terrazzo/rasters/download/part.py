@@ -24,11 +24,12 @@ from terrazzo.errors import ConflictError, EnvironmentFault
 from terrazzo.rasters.download.names import short_name
 from terrazzo.rasters.download.sources import Chunk, RemoteFile
 
-JOURNAL_FROM_BYTES = 8 * 2**20
-"""Smaller files are fetched anew instead of going on."""
+OVERLAP_BYTES = 2**16
+"""Of what an earlier run left, so much is fetched again and compared, where the server does not tell one state of a file from another."""
 SEGMENT_BYTES = 128 * 2**20
 """Each connection is for about so much of a file: more of them cost a server more than they bring."""
 SAVE_EVERY_S = 1.0
+"""Files that take less have no journal, unless something goes wrong."""
 
 
 @dataclass(kw_only=True)
@@ -40,6 +41,8 @@ class Segment:
     """The first byte that is not there yet."""
     stop: int | None
     """The first byte after the segment; None where the size of the file is not known."""
+    known: int = 0
+    """Bytes before this one are on disk from an earlier run: what comes of them again must be the same."""
 
     @property
     def complete(self) -> bool:
@@ -57,6 +60,8 @@ class Part:
     """Segments that are still at work; whoever brings it to 0 finishes or closes the part."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     error: Exception | None = None
+    spoiled: bool = False
+    """What an earlier run left is of another state of the file."""
 
     def __post_init__(self) -> None:
         self._path = short_name(self.target, ".part")
@@ -80,20 +85,31 @@ class Part:
         except BlockingIOError as error:
             self.close()
             raise ConflictError(f"{self.target} is being fetched by another process. Wait for it, or give another OUT.") from error
+        self._saved_at = time.monotonic()
         found = self._read_journal()
-        self.segments = self._cut(connections) if found is None else found
         if found is None:
+            self.segments = self._cut(connections)
+            self._journal.unlink(missing_ok=True)
             os.ftruncate(self._descriptor, 0)
             if self.file.size is not None:
                 os.ftruncate(self._descriptor, self.file.size)
-            self.save()
+        else:
+            self.segments = found
+            if self._state[1] is None:
+                _step_back(found)
         self.left = sum(not segment.complete for segment in self.segments)
 
     def write(self, segment: Segment, chunk: Chunk) -> None:
-        """Add bytes to a segment. Raises OSError."""
+        """Add bytes to a segment. Raises EnvironmentFault if they are not those that are there already, OSError."""
         if self._descriptor is None:
             raise ValueError("the part is closed")
         view = memoryview(chunk)
+        again = max(min(segment.known - segment.done, len(view)), 0)
+        if again and os.pread(self._descriptor, again, segment.done) != view[:again]:
+            self.spoiled = True
+            raise EnvironmentFault(
+                f"{self.file} was changed on the server since an earlier run; what that left is removed. Run this again."
+            )
         while view:
             # a full disk may take a piece before it takes no more
             written = os.pwrite(self._descriptor, view, segment.done)
@@ -153,9 +169,14 @@ class Part:
         if descriptor is not None:
             os.close(descriptor)
 
+    def tidy(self) -> None:
+        """Remove a journal whose part has become the file, as a stop in between leaves it."""
+        if self._journal.exists() and not self._path.exists():
+            self._journal.unlink(missing_ok=True)
+
     @property
     def _journaled(self) -> bool:
-        return self.file.parts and self._state[1] is not None and (self.file.size or 0) >= JOURNAL_FROM_BYTES
+        return self.file.parts and self.file.size is not None
 
     @property
     def _state(self) -> list[object]:
@@ -184,3 +205,10 @@ class Part:
             if facts["state"] == self._state and fits and whole and self._path.stat().st_size == self.file.size:
                 return segments
         return None
+
+
+def _step_back(segments: list[Segment]) -> None:
+    """Let the last bytes that each segment has come again, to be compared."""
+    for segment in segments:
+        segment.known = segment.done
+        segment.done = max(segment.done - OVERLAP_BYTES, segment.start)

@@ -59,7 +59,8 @@ class Transfer:
         units = self._units(jobs)
         threads = [threading.Thread(target=self._work, args=(units,), daemon=True, name="download") for _ in range(self._connections)]
         try:
-            with progress.task("download", sum(job.file.size or 0 for job in jobs) / MEGABYTE, "MB") as advance:
+            left = sum((job.file.size or 0) - Part(file=job.file, target=job.target).bytes_kept() for job in jobs)
+            with progress.task("download", left / MEGABYTE, "MB") as advance:
                 for thread in threads:
                     thread.start()
                 shown = 0
@@ -166,7 +167,10 @@ class Transfer:
                 raise part.error
             part.finish()
         except TerrazzoError as error:
-            part.save()
+            if part.spoiled:
+                part.discard()
+            else:
+                part.save()
             self._fail(part, error)
         else:
             self._done.add(part.target)

@@ -24,17 +24,17 @@ def find_web_file(http: Http, address: str, name: str | None = None) -> RemoteFi
     name: under OUT; by default what the server calls the file, else the end of the address.
     Raises DataError if there is nothing or it has no name, Interruption, EnvironmentFault.
     """
-    try:
-        with http.ask(address, method="HEAD") as answer:
-            headers, parts = answer.headers, answer.headers.get("Accept-Ranges", "").lower() == "bytes"
-            size = _number(headers.get("Content-Length"))
-    except DataError:
-        # some servers know no HEAD, and signed addresses are good for GET alone
+    headers = _head(http, address)
+    size = _number(headers.get("Content-Length")) if headers is not None else None
+    told = headers.get("Accept-Ranges", "").lower() if headers is not None else ""
+    parts = told == "bytes"
+    if headers is None or size is None or told not in ("bytes", "none"):
         with http.ask(address, {"Range": "bytes=0-0"}) as answer:
-            headers, parts = answer.headers, answer.status == PARTIAL
-            size = _number(headers.get("Content-Length")) if answer.status == WHOLE else _total(answer)
-            # of the one byte that was asked for
-            del headers["Content-MD5"]
+            parts = answer.status == PARTIAL
+            size = _number(answer.headers.get("Content-Length")) if answer.status == WHOLE else _total(answer)
+            # that of an answer to this is of one byte
+            del answer.headers["Content-MD5"]
+            headers = headers or answer.headers
     state = headers.get("ETag") or headers.get("Last-Modified")
     return RemoteFile(
         address=address,
@@ -45,6 +45,15 @@ def find_web_file(http: Http, address: str, name: str | None = None) -> RemoteFi
         checksum=_checksum(headers),
         parts=parts and size is not None,
     )
+
+
+def _head(http: Http, address: str) -> Message | None:
+    """What a server tells by HEAD; None where it knows none: some do not, and signed addresses are good for GET alone."""
+    try:
+        with http.ask(address, method="HEAD") as answer:
+            return answer.headers
+    except DataError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
