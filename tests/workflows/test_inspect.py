@@ -98,7 +98,7 @@ def test_a_large_file_is_sampled_and_says_so(image: Path, monkeypatch: pytest.Mo
     share = only(image)["read_share"]
     assert isinstance(share, float)
     assert 0.05 < share < 0.3
-    assert f"of the {share:.1%} that were read as a sample" in inspect(image).text
+    assert f"of the {share:.2%} that were read as a sample" in inspect(image).text
 
 
 def test_a_mask_shows_its_values(tmp_path: Path) -> None:

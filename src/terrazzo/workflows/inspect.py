@@ -1,10 +1,10 @@
 """inspect: what files are, and what is wrong with them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from terrazzo.errors import DataError, TerrazzoError
-from terrazzo.progress import Progress
 from terrazzo.rasters.location import to_path
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.inspection.finding import Finding
@@ -31,7 +31,7 @@ def inspect(paths: str | Path | Sequence[str | Path], html: str | Path | None = 
     gathered = gather(given)
     facts, unreadable = measure(gathered.rasters, context)
     sets = raster_sets(facts, context)
-    others, unusable = _look_at_all(gathered.others, context.progress)
+    others, unusable = _look_at_all(gathered.others, context)
     others += _paired(given, context)
     problems = [*gathered.problems, *unreadable, *unusable]
     single = [found.finding_of(file) for found in sets for file in found.facts.files]
@@ -61,8 +61,8 @@ def _paired(given: Sequence[Path], context: Context) -> list[Finding]:
         return []
     if data.images is None and len(given) == 1:
         data = data.model_copy(update={"images": str(given[0].absolute())})
-    recipe = context.recipe.model_copy(update={"data": data})
-    return [pair_facts(recipe, context.folder, context.progress).finding("images and labels")]
+    paired = replace(context, recipe=context.recipe.model_copy(update={"data": data}))
+    return [pair_facts(paired).finding("images and labels")]
 
 
 def _told(sets: Sequence[RasterSet], *, detailed: bool) -> list[Finding]:
@@ -77,12 +77,12 @@ def _told(sets: Sequence[RasterSet], *, detailed: bool) -> list[Finding]:
     return told
 
 
-def _look_at_all(paths: Sequence[Path], progress: Progress) -> tuple[list[Finding], list[str]]:
+def _look_at_all(paths: Sequence[Path], context: Context) -> tuple[list[Finding], list[str]]:
     findings: list[Finding] = []
     problems: list[str] = []
     for path in paths:
         try:
-            findings.append(look_at(path, progress))
+            findings.append(look_at(path, context))
         except TerrazzoError as error:
             problems.append(naming(path, error))
     return findings, problems

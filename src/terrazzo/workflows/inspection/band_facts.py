@@ -92,7 +92,11 @@ class BandFacts:
             "low": self.low,
             "high": self.high,
             "percentiles": {str(percent): self.level(percent) for percent in (1, 50, 99)} if self.levels else None,
-            "histogram": {"low": self.histogram.low, "high": self.histogram.high, "shares": list(self.histogram.shares)}
+            "histogram": {
+                "low": self.histogram.low,
+                "high": self.histogram.high,
+                "shares": [round(share, 6) for share in self.histogram.shares],
+            }
             if self.histogram
             else None,
             "values": {f"{value:.17g}": count for value, count in self.values.items()} if self.values is not None else None,

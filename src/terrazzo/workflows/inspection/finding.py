@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from terrazzo.workflows.inspection.class_shares import ClassShare
+from terrazzo.workflows.inspection.vector_facts import VectorFacts
 from terrazzo.workflows.inspection.wording import Row
 
 
@@ -23,6 +24,8 @@ class Finding:
     """What is wrong and what to do about it, each in a sentence or three."""
     shares: Sequence[ClassShare] = ()
     """Of the classes, where it holds labels."""
+    vectors: VectorFacts | None = None
+    """What to draw."""
 
     def lines(self) -> list[str]:
         """As text, the first line with the name."""

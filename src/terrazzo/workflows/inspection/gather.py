@@ -1,18 +1,24 @@
 """From what the user typed to the files to look at."""
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from terrazzo.errors import RasterError, TerrazzoError
+from terrazzo.labels.kinds import RUN_SUFFIXES
+from terrazzo.labels.run_rows import Columns
+from terrazzo.labels.vector_formats import VECTOR_SUFFIXES
 from terrazzo.rasters.files import IMAGE_SUFFIXES, find_images
 from terrazzo.workflows.inspection.run_folder import is_model, is_run
 
-VECTOR_SUFFIXES = frozenset({".geojson", ".gpkg", ".shp", ".fgb", ".gml", ".kml", ".kmz", ".geojsonl", ".geojsons"})
-"""Which files of a folder count as vectors, lower case."""
-OTHER_SUFFIXES = frozenset({".parquet", ".toml", ".csv", ".json"})
+OTHER_SUFFIXES = VECTOR_SUFFIXES | RUN_SUFFIXES | {".parquet", ".toml", ".json"}
 """Which files that are given by name are no rasters, lower case."""
+FOLDER_SUFFIXES = (VECTOR_SUFFIXES - {".json", ".parquet", ".gdb"}) | RUN_SUFFIXES
+"""Which files of a folder are looked at besides images; what may be anything is not, unless it is named."""
 WILDCARDS = "*?["
+HEADER_CHARACTERS = 10_000
+"""Of the first line of a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,7 @@ def naming(path: Path, error: TerrazzoError) -> str:
 
 
 def _add(path: Path, found: Gathered) -> None:
-    if path.is_dir():
+    if path.is_dir() and path.suffix.lower() != ".gdb":
         if is_run(path) or is_model(path):
             found.others.append(path)
         else:
@@ -58,11 +64,22 @@ def _add(path: Path, found: Gathered) -> None:
 
 
 def _add_folder(folder: Path, found: Gathered) -> None:
-    rasters, vectors = (_in_folder(folder, suffixes) for suffixes in (IMAGE_SUFFIXES, frozenset({".nothing"})))
-    if not rasters and not vectors:
-        raise RasterError(f"{folder} holds no image and no vectors. Name the files themselves, or another folder.")
+    rasters, labels = (_in_folder(folder, suffixes) for suffixes in (IMAGE_SUFFIXES, FOLDER_SUFFIXES))
+    labels = [path for path in labels if path.suffix.lower() not in RUN_SUFFIXES or is_run_table(path)]
+    if not rasters and not labels:
+        raise RasterError(f"{folder} holds no image and no labels. Name the files themselves, or another folder.")
     found.rasters.extend(rasters)
-    found.others.extend(vectors)
+    found.others.extend(labels)
+
+
+def is_run_table(path: Path) -> bool:
+    """Whether the header of a table names images and runs; any other table beside images is none of ours."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            header = file.readline(HEADER_CHARACTERS)
+        return any(Columns.find(next(csv.reader([header], delimiter=sign), [])) is not None for sign in ",;\t")
+    except (OSError, csv.Error):
+        return False
 
 
 def _in_folder(folder: Path, suffixes: frozenset[str]) -> list[Path]:

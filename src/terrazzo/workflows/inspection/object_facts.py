@@ -8,7 +8,7 @@ import numpy as np
 
 from terrazzo.labels.coco import CocoFile
 from terrazzo.labels.runs import RunTable
-from terrazzo.labels.sentences import listed, number
+from terrazzo.labels.sentences import counted, listed, number
 from terrazzo.workflows.inspection.wording import Row
 
 MOST_CLASSES = 20
@@ -50,7 +50,7 @@ class ObjectFacts:
         }
 
     def heading(self) -> str:
-        return f"{self.kind}, {self.objects} objects in {len(self.images)} images"
+        return f"{self.kind}, {counted(self.objects, 'object')} in {counted(len(self.images), 'image')}"
 
     def rows(self) -> list[Row]:
         """The facts, a name and a text each."""
@@ -59,7 +59,10 @@ class ObjectFacts:
             empty = sum(count == 0 for count in self.per_image)
             middle = float(np.median(self.per_image))
             rows.append(
-                ("objects an image", f"{min(self.per_image)} to {max(self.per_image)}, median {middle:g}; {empty} images have none")
+                (
+                    "objects an image",
+                    f"{min(self.per_image)} to {max(self.per_image)}, median {middle:g}; {counted(empty, 'image')} without",
+                )
             )
             rows.append(("images", listed(self.images, 3)))
         if self.classes:
@@ -67,7 +70,7 @@ class ObjectFacts:
         else:
             rows.append(("classes", "not told apart: all objects are of one"))
         if self.shapeless:
-            rows.append(("left out", f"{self.shapeless} annotations without a shape"))
+            rows.append(("left out", f"{counted(self.shapeless, 'annotation')} without a shape"))
         return rows
 
 

@@ -1,26 +1,60 @@
 """Findings of everything that is no raster: samples tables, recipes, models, runs, vectors, tables of objects."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from terrazzo.progress import Progress
+from terrazzo.labels.kinds import kind_of
+from terrazzo.labels.options import LabelOptions
 from terrazzo.recipes.recipe import load_recipe
+from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspection.class_shares import ClassShare
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.object_facts import coco_facts, run_table_facts
 from terrazzo.workflows.inspection.pair_facts import pair_facts
-from terrazzo.workflows.inspection.run_folder import is_run
+from terrazzo.workflows.inspection.run_folder import MODEL_FILES, is_run
+from terrazzo.workflows.inspection.vector_facts import vector_facts
+from terrazzo.workflows.inspection.vector_words import vector_heading, vector_problems, vector_rows
 from terrazzo.workflows.inspection.wording import Row
 
 
-def look_at(path: Path, progress: Progress) -> Finding:
+def look_at(path: Path, context: Context) -> Finding:
     """What a file or folder is. Raises TerrazzoError if it cannot be used."""
-    if path.is_dir() or path.name in ("model.json", "model.safetensors"):
+    suffix = path.suffix.lower()
+    if suffix != ".gdb" and (path.is_dir() or path.name in MODEL_FILES):
         return _run(path) if is_run(path) else _model(path)
-    if path.suffix.lower() == ".toml":
-        return _recipe(path, progress)
-    kinds: dict[str, Callable[[Path], Finding]] = {".parquet": _samples, ".csv": _objects, ".json": _objects}
-    return kinds[path.suffix.lower()](path)
+    if suffix == ".toml":
+        return _recipe(path, context)
+    if suffix == ".parquet" and not _is_map(path):
+        return _samples(path)
+    kind = kind_of(path)
+    if kind == "vectors":
+        return _vectors(path, context.recipe.labels)
+    facts = run_table_facts(path) if kind == "runs" else coco_facts(path)
+    return Finding(name=str(path), heading=facts.heading(), rows=facts.rows(), plain=facts.plain())
+
+
+def _is_map(path: Path) -> bool:
+    """Whether a Parquet file holds geometries, and is no samples table; what cannot be read is for the reader of tables to tell."""
+    from pyarrow import ArrowException, parquet
+
+    try:
+        metadata = parquet.read_schema(path).metadata or {}
+    except (OSError, ValueError, ArrowException):
+        return False
+    return b"geo" in metadata and b"terrazzo" not in metadata
+
+
+def _vectors(path: Path, options: LabelOptions) -> Finding:
+    facts = vector_facts(path, options)
+    problems = vector_problems(facts)
+    return Finding(
+        name=str(path),
+        heading=vector_heading(facts),
+        rows=vector_rows(facts),
+        plain={**facts.plain(), "problems": [problem.plain() for problem in problems]},
+        problems=[problem.sentence() for problem in problems],
+        vectors=facts,
+    )
 
 
 def _samples(path: Path) -> Finding:
@@ -50,7 +84,7 @@ def _row(line: str) -> Row:
     return name, text
 
 
-def _recipe(path: Path, progress: Progress) -> Finding:
+def _recipe(path: Path, context: Context) -> Finding:
     """A recipe that is valid and, where it names images, what it finds."""
     loaded = load_recipe(path)
     given = {table: list(keys) for table, keys in loaded.recipe.model_dump(exclude_unset=True).items()}
@@ -58,7 +92,7 @@ def _recipe(path: Path, progress: Progress) -> Finding:
     plain: dict[str, object] = {"kind": "recipe", "path": str(path.absolute()), "given": given}
     if loaded.recipe.data.images is None:
         return Finding(name=str(path), heading="recipe", rows=rows, plain=plain)
-    pairs = pair_facts(loaded.recipe, loaded.folder, progress)
+    pairs = pair_facts(replace(context, recipe=loaded.recipe, folder=loaded.folder))
     found = pairs.finding(str(path))
     return Finding(
         name=str(path),
@@ -68,11 +102,6 @@ def _recipe(path: Path, progress: Progress) -> Finding:
         problems=found.problems,
         shares=found.shares,
     )
-
-
-def _objects(path: Path) -> Finding:
-    facts = run_table_facts(path) if path.suffix.lower() == ".csv" else coco_facts(path)
-    return Finding(name=str(path), heading=facts.heading(), rows=facts.rows(), plain=facts.plain())
 
 
 def _model(folder: Path) -> Finding:

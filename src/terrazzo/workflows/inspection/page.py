@@ -19,6 +19,7 @@ from terrazzo.workflows.inspection.raster_facts import RasterFacts
 from terrazzo.workflows.inspection.rasters import RasterSet
 from terrazzo.workflows.inspection.sentences import percent
 from terrazzo.workflows.inspection.thumbnails import mask_colors, thumbnail
+from terrazzo.workflows.inspection.vector_words import attribute_colors, draw_layer
 
 LARGE_PX, SMALL_PX = 320, 160
 """Longest side of the picture of one file, and of those of a set."""
@@ -64,11 +65,11 @@ def page(told: Told, context: Context) -> Inspection:
                     drawn.append(_draw(found, file, context, SMALL_PX))
                     advance(1)
                 sheets.append(_set_sheet(found, drawn))
-    sheets += [finding_sheet(finding) for finding in told.others]
+    sheets += [finding_sheet(finding, _drawn(finding, context)) for finding in told.others]
     files = sum(len(found.facts.files) for found in sets) + len(told.others)
     problems = sum(len(sheet.problems) for sheet in sheets)
     lead = f"{counted(files, 'file')} looked at, {counted(problems, 'problem')} found, {counted(len(told.unusable), 'file')} not usable."
-    return Inspection(title=f"Inspection of {listed(told.given, 3)}", lead=lead, unusable=told.unusable, sheets=sheets)
+    return Inspection(title=f"Inspection of {listed(told.given, 2)}", lead=lead, unusable=told.unusable, sheets=sheets)
 
 
 def finding_sheet(finding: Finding, pictures: Sequence[Picture] = (), bands: Sequence[BandFacts] = ()) -> Sheet:
@@ -84,6 +85,19 @@ def finding_sheet(finding: Finding, pictures: Sequence[Picture] = (), bands: Seq
         bands=[_band_line(place, band) for place, band in enumerate(bands[:MOST_BANDS], start=1)],
         pictures=pictures,
     )
+
+
+def _drawn(finding: Finding, context: Context) -> list[Picture]:
+    """The layers of a vector file."""
+    if finding.vectors is None:
+        return []
+    pictures = []
+    for layer in finding.vectors.layers[:MOST_PICTURES]:
+        attribute = next((known for known in layer.attributes if known.name == context.recipe.labels.attribute), None)
+        pixels = draw_layer(layer, LARGE_PX, attribute_colors(attribute))
+        several = len(finding.vectors.layers) > 1
+        pictures += [encode(pixels, layer.name if several else "", exact=True)] if pixels is not None else []
+    return pictures
 
 
 def encode(pixels: Pixels, caption: str, *, exact: bool) -> Picture:

@@ -1,21 +1,25 @@
 """Images and their labels together: which belong to each other, whether they fit, and what the labels hold."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from terrazzo.errors import DataError, RasterError
-from terrazzo.labels.resolve import resolve_legend
+from terrazzo.labels.kinds import find_labels
+from terrazzo.labels.legend import IGNORE
+from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.labels.sentences import counted
-from terrazzo.labels.survey import survey
-from terrazzo.progress import Progress
-from terrazzo.rasters.files import IMAGE_SUFFIXES, find_images
-from terrazzo.recipes.recipe import Recipe
-from terrazzo.samples.checks import check_scenes
-from terrazzo.samples.scenes import find_scenes
-from terrazzo.workflows.inspection.class_shares import ClassShare, class_shares, quiet, used_values
+from terrazzo.labels.survey import row_blocks
+from terrazzo.rasters.files import ImageFile, find_images
+from terrazzo.rasters.window import Shape, Window
+from terrazzo.samples.checks import CheckedScene, check_scenes
+from terrazzo.samples.scenes import Scene, find_scenes
+from terrazzo.workflows.context import Context
+from terrazzo.workflows.inspection.class_shares import ClassShare, index_shares, quiet
 from terrazzo.workflows.inspection.finding import Finding
+from terrazzo.workflows.inspection.raster_facts import WHOLE_BYTES
 from terrazzo.workflows.inspection.sentences import percent
 
 
@@ -57,43 +61,72 @@ class PairFacts:
         )
 
 
-def pair_facts(recipe: Recipe, folder: Path, progress: Progress) -> PairFacts:
-    """Pair images and labels as a recipe says, and see whether they fit.
+def pair_facts(context: Context) -> PairFacts:
+    """Pair images and labels as the context's recipe says, see whether they fit, and count what the labels hold.
 
-    folder: what data.root is relative to. Raises RecipeError if [data] or [legend] contradict themselves.
+    Raises RecipeError if [data], [labels] or [legend] contradict themselves.
     """
-    root = folder / (recipe.data.root or "")
-    images = _found(recipe.data.images, root)
-    labels = None if isinstance(recipe.data.labels, list) else _found(recipe.data.labels, root)
-    masks = [path for path in labels or () if path.suffix.lower() in IMAGE_SUFFIXES]
+    data = context.recipe.data
+    images = _found(data.images, context.root, find_images)
+    labels = None if isinstance(data.labels, list) else _found(data.labels, context.root, find_labels)
     faults: list[str] = []
-    pairs = 0
-    try:
-        with quiet("terrazzo"):
-            scenes = find_scenes(recipe.data, folder)
-            pairs = sum(scene.label is not None for scene in scenes)
-            check_scenes(scenes, recipe.data, recipe.labels)
-    except DataError as error:
-        faults.append(str(error))
+    scenes: list[Scene] = []
     shares: Sequence[ClassShare] = ()
-    if masks and len(masks) == len(labels or ()):
+    with quiet("terrazzo"):
         try:
-            with quiet("terrazzo"):
-                surveyed = survey(masks, progress, recipe.legend)
-                legend = resolve_legend(recipe.legend, surveyed)
-            total: Counter[float] = Counter()
-            for file in surveyed.files:
-                total.update(used_values(file, legend))
-            shares = class_shares(total, legend)
+            scenes = find_scenes(data, context.folder)
+            checked = check_scenes(scenes, data, context.recipe.labels)
+            shares = _shares(checked, context)
         except DataError as error:
             faults.append(str(error))
-    return PairFacts(images=len(images), labels=None if labels is None else len(labels), pairs=pairs, shares=shares, faults=faults)
+            if scenes and not shares:
+                faults += _label_faults(scenes, context)
+    pairs = sum(scene.label is not None for scene in scenes)
+    return PairFacts(
+        images=len(images),
+        labels=len(labels) if labels else None,
+        pairs=pairs,
+        shares=shares,
+        faults=list(dict.fromkeys(faults)),
+    )
 
 
-def _found(spec: str | None, root: Path) -> list[Path]:
+def _shares(checked: Sequence[CheckedScene], context: Context) -> tuple[ClassShare, ...]:
+    """The classes in the labels of all images. Raises DataError if the labels cannot be used."""
+    labelled = [(fact, fact.scene.label) for fact in checked if fact.scene.label is not None]
+    if not labelled:
+        return ()
+    legend = find_legend([place for _, place in labelled], context.recipe.legend, context.recipe.labels, context.progress)
+    reader = LabelReader(legend, context.recipe.data, context.recipe.labels)
+    pixels = np.zeros(IGNORE + 1, np.int64)
+    with context.progress.task("read labels", len(labelled), "images") as advance:
+        for fact, place in labelled:
+            with reader.open(place, fact.labelled) as labels:
+                for window in _windows(labels.shape):
+                    pixels += np.bincount(labels.read(window).ravel(), minlength=IGNORE + 1)
+            advance(1)
+    return index_shares(pixels, legend)
+
+
+def _label_faults(scenes: Sequence[Scene], context: Context) -> list[str]:
+    """What is wrong with the labels by themselves, where images and labels do not fit."""
+    try:
+        find_legend([scene.label for scene in scenes if scene.label is not None], context.recipe.legend, context.recipe.labels)
+    except DataError as error:
+        return [str(error)]
+    return []
+
+
+def _windows(shape: Shape) -> Iterator[Window]:
+    """Windows of whole rows that hold every pixel once; of a large image every n-th."""
+    windows = list(row_blocks(shape))
+    return iter(windows[:: max(1, shape[0] * shape[1] // WHOLE_BYTES)])
+
+
+def _found(spec: str | None, root: Path, find: Callable[[str, Path], list[ImageFile]]) -> list[ImageFile]:
     if spec is None:
         return []
     try:
-        return [image.path for image in find_images(spec, root)]
+        return find(spec, root)
     except RasterError:
         return []

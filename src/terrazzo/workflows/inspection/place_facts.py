@@ -51,7 +51,7 @@ def place_of(grid: Grid) -> Place:
         crs=crs_name(grid.crs) if grid.crs is not None else None,
         cell=(math.hypot(grid.transform.a, grid.transform.d), math.hypot(grid.transform.b, grid.transform.e)),
         bounds=bounds,
-        lonlat=lonlat_bounds(grid.crs, bounds) if grid.crs is not None and bounds is not None else None,
+        lonlat=lonlat_bounds(grid.crs.to_wkt(), bounds) if grid.crs is not None and bounds is not None else None,
         orientation=_orientation(grid.transform),
     )
 
@@ -68,10 +68,10 @@ def crs_name(crs: CRS) -> str:
     return name if name.casefold() not in ("", "unnamed", "unknown") else "a coordinate reference system without a name"
 
 
-def lonlat_bounds(crs: CRS, bounds: Bounds) -> Bounds | None:
-    """Bounds in degrees; None for places without longitudes, such as local systems and other planets."""
+def lonlat_bounds(wkt: str, bounds: Bounds) -> Bounds | None:
+    """Bounds in degrees; None for places without longitudes, such as local systems and other planets. wkt: of their CRS."""
     try:
-        to_degrees = pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(crs.to_wkt()), "EPSG:4326", always_xy=True)
+        to_degrees = pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(wkt), "EPSG:4326", always_xy=True)
         found = to_degrees.transform_bounds(*bounds, densify_pts=21)
     except ProjError:
         return None

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.errors import RasterError
 from terrazzo.rasters.location import RemotePath
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels, Raster, open_raster
@@ -102,12 +104,17 @@ class RasterFacts:
         }
 
 
-def raster_facts(path: Path, options: DataOptions) -> RasterFacts:
-    """Open a raster and measure its pixels, in constant memory. Raises RasterError if it is broken."""
+def raster_facts(path: Path, options: DataOptions, stopped: Event | None = None) -> RasterFacts:
+    """Open a raster and measure its pixels, in constant memory.
+
+    stopped: set by another thread that does not want the facts any more. Raises RasterError if the file is broken, or `stopped` is set.
+    """
     with open_raster(path, options) as raster:
         storage = storage_of(path) if raster.format == "GTiff" else None
         tally = _Tally(raster)
         for window in _windows(raster, strips=storage is not None and not storage.tiled):
+            if stopped is not None and stopped.is_set():
+                raise RasterError(f"{path} was not read to its end.")
             tally.add(window)
         return RasterFacts(
             path=path,

@@ -163,7 +163,7 @@ def _place(facts: RasterFacts) -> Iterator[Problem]:
     if storage is None or (place.crs is not None and place.cell is not None):
         return
     if storage.control_points:
-        what, advice = "It has control points, but no transform: pixels are not placed on the ground", "Warp it first, with gdalwarp."
+        what, advice = "It has control points, but no transform", "Set [data] crs, and it is placed on the ground by them."
     elif storage.crs_alone:
         what, advice = (
             "It has a coordinate reference system, but nothing says where its pixels are",

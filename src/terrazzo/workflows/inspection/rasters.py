@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from terrazzo.errors import TerrazzoError
 from terrazzo.rasters.options import DataOptions
@@ -77,14 +78,22 @@ def measure(paths: Sequence[Path], context: Context) -> tuple[dict[Path, RasterF
     """The facts of all rasters that can be read, and a sentence for each other, both in the order of the paths."""
     facts: dict[Path, RasterFacts] = {}
     problems: list[str] = []
-    threads = min(MOST_THREADS, context.threads or os.cpu_count() or 1)
-    with context.progress.task("inspect", len(paths), "files") as advance, ThreadPoolExecutor(threads) as pool:
-        for path, measured in zip(paths, pool.map(lambda path: _measured(path, context.recipe.data), paths), strict=True):
-            if isinstance(measured, RasterFacts):
-                facts[path] = measured
-            else:
-                problems.append(naming(path, measured))
-            advance(1)
+    stopped = Event()
+    pool = ThreadPoolExecutor(min(MOST_THREADS, context.threads or os.cpu_count() or 1), thread_name_prefix="inspect")
+    try:
+        pending = [pool.submit(_measured, path, context.recipe.data, stopped) for path in paths]
+        with context.progress.task("inspect", len(paths), "files") as advance:
+            for path, future in zip(paths, pending, strict=True):
+                measured = future.result()
+                if isinstance(measured, RasterFacts):
+                    facts[path] = measured
+                else:
+                    problems.append(naming(path, measured))
+                advance(1)
+    finally:
+        # who presses Ctrl-C does not wait for a large file
+        stopped.set()
+        pool.shutdown(cancel_futures=True)
     return facts, problems
 
 
@@ -102,8 +111,8 @@ def raster_sets(facts: dict[Path, RasterFacts], context: Context) -> list[Raster
     return sets
 
 
-def _measured(path: Path, options: DataOptions) -> RasterFacts | TerrazzoError:
+def _measured(path: Path, options: DataOptions, stopped: Event) -> RasterFacts | TerrazzoError:
     try:
-        return raster_facts(path, options)
+        return raster_facts(path, options, stopped)
     except TerrazzoError as error:
         return error

@@ -36,7 +36,7 @@ class SetProblem:
 
     def sentence(self) -> str:
         """All of it as text."""
-        if not self.paths:
+        if not self.paths or self.problem.kind == "copies":
             return self.problem.sentence()
         if len(self.paths) == self.total:
             return f"All files: {self.problem.sentence()}"

@@ -41,7 +41,7 @@ def raster_rows(facts: RasterFacts, shares: Sequence[ClassShare]) -> list[Row]:
     if facts.storage is not None:
         rows.append(("stored", storage_words(facts.storage)))
     if (facts.valid_share < 1 and not facts.values) or facts.read_share < 1:
-        part = "" if facts.read_share == 1 else f" of the {facts.read_share:.1%} that were read as a sample"
+        part = "" if facts.read_share == 1 else f" of the {percent(facts.read_share)} that were read as a sample"
         rows.append(("valid", f"{percent(facts.valid_share)} of the pixels{part}"))
     if facts.palette:
         rows.append(("palette", counted(facts.palette, "colour")))
