@@ -11,6 +11,7 @@ file is whole, and its checksum was right where one is known.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import threading
@@ -30,6 +31,8 @@ SEGMENT_BYTES = 128 * 2**20
 """Each connection is for about so much of a file: more of them cost a server more than they bring."""
 SAVE_EVERY_S = 1.0
 """Files that take less have no journal, unless something goes wrong."""
+
+_PIECE_BYTES = 2**20
 
 
 @dataclass(kw_only=True)
@@ -68,6 +71,8 @@ class Part:
         self._journal = short_name(self.target, ".part.json")
         self._descriptor: int | None = None
         self._saved_at = 0.0
+        self._hash = hashlib.new(self.file.checksum.algorithm, usedforsecurity=False) if self.file.checksum is not None else None
+        self._hashed = 0
 
     def bytes_kept(self) -> int:
         """How many bytes earlier runs left that can be used."""
@@ -110,6 +115,10 @@ class Part:
             raise EnvironmentFault(
                 f"{self.file} was changed on the server since an earlier run; what that left is removed. Run this again."
             )
+        if segment.done == self._hashed and segment.start == 0 and self._hash is not None:
+            # the first segment comes in order: half of the reading back is saved
+            self._hash.update(view)
+            self._hashed += len(view)
         while view:
             # a full disk may take a piece before it takes no more
             written = os.pwrite(self._descriptor, view, segment.done)
@@ -121,6 +130,14 @@ class Part:
     def restart(self, segment: Segment) -> None:
         """Forget what a segment has: its server sends no parts."""
         segment.done = segment.start
+        self._hash = self._hash and hashlib.new(self._hash.name, usedforsecurity=False)
+        self._hashed = 0
+
+    def flush(self) -> None:
+        """Let the disk have what is there, while other segments are still coming. Raises OSError."""
+        descriptor = self._descriptor
+        if descriptor is not None:
+            os.fdatasync(descriptor)
 
     def save(self) -> None:
         """Write the journal, once the disk has what it tells of. Raises OSError."""
@@ -145,7 +162,7 @@ class Part:
             os.ftruncate(self._descriptor, self.segments[0].done)
         os.fsync(self._descriptor)
         checksum = self.file.checksum
-        if checksum is not None and checksum.of(self._path) != checksum.digits:
+        if checksum is not None and self._digits() != checksum.digits:
             self.discard()
             hint = " If its bucket encrypts with keys of its own, add --ignore-etags." if checksum.said_by == "its ETag" else ""
             raise EnvironmentFault(
@@ -155,6 +172,16 @@ class Part:
             raise ConflictError(f"{self.target} has come into being while it was fetched; it is not overwritten.")
         self._path.rename(self.target)
         self.discard()
+
+    def _digits(self) -> str:
+        """What all bytes hash to: those that were not hashed as they came are read from disk."""
+        if self._hash is None:
+            raise ValueError("nothing to hash for")
+        with self._path.open("rb") as file:
+            file.seek(self._hashed)
+            while piece := file.read(_PIECE_BYTES):
+                self._hash.update(piece)
+        return self._hash.hexdigest()
 
     def discard(self) -> None:
         """Remove what is left of a part."""

@@ -133,6 +133,8 @@ class Transfer:
             last = part.left == 0
         if last and not self._stop.is_set():
             self._conclude(part)
+        elif not last:
+            part.flush()
 
     def _fetch(self, part: Part, segment: Segment) -> None:
         """Fetch a segment; raises what keeps it from being fetched for good."""
