@@ -34,7 +34,8 @@ class Wish:
     access: Access = field(default_factory=Access)
     catalogue: Path | None = None
     """A file with entries, besides the user's own and the shipped one."""
-    patience: Patience = field(default_factory=Patience)
+    patience: Patience = field(default_factory=lambda: Patience(tries=3))
+    """Shorter than of a transfer: nothing is lost yet."""
 
 
 @dataclass(kw_only=True)
