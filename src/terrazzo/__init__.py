@@ -34,16 +34,20 @@ if TYPE_CHECKING:
     from terrazzo.app.doctor import doctor
     from terrazzo.rasters.raster import open_raster
     from terrazzo.recipes.recipe import Recipe
+    from terrazzo.workflows.chip import chip
     from terrazzo.workflows.context import Context, Result, open_context
     from terrazzo.workflows.demo import demo
     from terrazzo.workflows.download import download
     from terrazzo.workflows.evaluate import evaluate
+    from terrazzo.workflows.flatten import flatten
     from terrazzo.workflows.index import index
     from terrazzo.workflows.inspect import inspect
     from terrazzo.workflows.mask import mask
+    from terrazzo.workflows.mosaic import mosaic
     from terrazzo.workflows.predict import load, predict
     from terrazzo.workflows.simulate import simulate
     from terrazzo.workflows.split import split
+    from terrazzo.workflows.summarize import summarize
     from terrazzo.workflows.train import train
 
 __all__ = [
@@ -65,19 +69,23 @@ __all__ = [
     "UsageError",
     "Window",
     "WindowError",
+    "chip",
     "demo",
     "doctor",
     "download",
     "evaluate",
+    "flatten",
     "index",
     "inspect",
     "load",
     "mask",
+    "mosaic",
     "open_context",
     "open_raster",
     "predict",
     "simulate",
     "split",
+    "summarize",
     "train",
 ]
 
@@ -85,19 +93,23 @@ _HOMES = {
     "Context": "workflows.context",
     "Recipe": "recipes.recipe",
     "Result": "workflows.context",
+    "chip": "workflows.chip",
     "demo": "workflows.demo",
     "doctor": "app.doctor",
     "download": "workflows.download",
     "evaluate": "workflows.evaluate",
+    "flatten": "workflows.flatten",
     "index": "workflows.index",
     "inspect": "workflows.inspect",
     "load": "workflows.predict",
     "mask": "workflows.mask",
+    "mosaic": "workflows.mosaic",
     "open_context": "workflows.context",
     "open_raster": "rasters.raster",
     "predict": "workflows.predict",
     "simulate": "workflows.simulate",
     "split": "workflows.split",
+    "summarize": "workflows.summarize",
     "train": "workflows.train",
 }
 

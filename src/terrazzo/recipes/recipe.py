@@ -14,6 +14,7 @@ from terrazzo.labels.options import LabelOptions, LegendOptions
 from terrazzo.models.options import ModelOptions
 from terrazzo.options import Options
 from terrazzo.prediction.options import PredictionOptions
+from terrazzo.rasters.chips.options import ChipOptions
 from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.settings import Setting, lay_over, parse_set, source_of
 from terrazzo.recipes.validation import table_types, validate
@@ -37,6 +38,7 @@ class Recipe(Options):
     prediction: PredictionOptions = Field(PredictionOptions(), description="How windows become a map.")
     simulation: SimulationOptions = Field(SimulationOptions(), description="Worlds with exact labels.")
     scenes: ScenesOptions = Field(ScenesOptions(), description="The simulated world of aerial scenes.")
+    chip: ChipOptions = Field(ChipOptions(), description="How images are cut into chips.")
 
 
 TABLES: Mapping[str, type[Options]] = table_types(Recipe)

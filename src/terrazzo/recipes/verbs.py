@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-ALL_TABLES = ("data", "legend", "labels", "samples", "split", "draw", "augment", "model", "training", "prediction", "simulation", "scenes")
+ALL_TABLES = (
+    "data",
+    "legend",
+    "labels",
+    "samples",
+    "split",
+    "draw",
+    "augment",
+    "model",
+    "training",
+    "prediction",
+    "simulation",
+    "scenes",
+    "chip",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +180,80 @@ MASK = Verb(
     flags=("labels",),
 )
 
+CHIP = Verb(
+    name="chip",
+    function="terrazzo.workflows.chip:chip",
+    summary="Cut images of any size into chips, with their labels alongside.",
+    help="Writes OUT/STEM_COL_ROW.tif, GeoTIFFs that keep every pixel and all that the image says of itself, and OUT/chips.csv, a row a"
+    " chip. With --labels the chips are in OUT/images and their class masks in OUT/labels. Chips that reach beyond the image are"
+    " filled up with what is no data. Broken off anywhere, it goes on when it is run again; no other file is ever overwritten.",
+    arguments=(
+        Argument(name="images", kind=str, many=True, help="Images, folders of images, or quoted patterns."),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    extras=(
+        Extra(name="labels", kind="text", help="Masks, polygons or lines, a run-length table, COCO, or rules such as 'hot: b1 > 5000'."),
+    ),
+    tables=("data", "legend", "labels", "chip"),
+    flags=("chip",),
+)
+
+MOSAIC = Verb(
+    name="mosaic",
+    function="terrazzo.workflows.mosaic:mosaic",
+    summary="Put tiles together into one raster, every pixel as it was.",
+    help="Writes a cloud-optimised GeoTIFF with overviews, in constant memory whatever its size. Nothing is resampled: tiles must lie"
+    " on one lattice of pixels. Chips are cropped to the part that is image; those of one image give the whole of it. Meanwhile a"
+    " second file of its size is beside it.",
+    arguments=(
+        Argument(name="tiles", kind=str, many=True, help="Tiles, folders of tiles, or quoted patterns."),
+        Argument(name="out", help="The GeoTIFF to write."),
+    ),
+    extras=(
+        Extra(name="overlap", kind="text", help="What counts where tiles overlap: first (default), last, min, max, mean, error."),
+        Extra(name="nodata", kind="number", help="Value without data; default: that of the tiles."),
+        Extra(name="crop", kind="switch", help="No larger than the tiles, though they are chips of one image."),
+    ),
+)
+
+FLATTEN = Verb(
+    name="flatten",
+    function="terrazzo.workflows.flatten:flatten",
+    summary="Pixels as a table: a row a pixel and band, CSV or Parquet.",
+    help="Writes x and y (or longitude and latitude) of each pixel's centre, row and column from 0, band from 1 and value, with --labels "
+    "class and class_name, and the image's name where there are several. Rows go by image, row, column and band; what has no data is left "
+    "out. Any size, in constant memory, values exact. Beside a CSV, OUT.json says what its columns are. A table of the same images and "
+    "options is kept, no other file ever overwritten.",
+    arguments=(
+        Argument(name="images", kind=str, many=True, help="Images, folders of images, or quoted patterns such as 'images/*.tif'."),
+        Argument(name="out", help="The table to write, .csv or .parquet."),
+    ),
+    extras=(
+        Extra(name="labels", kind="text", help="Masks, vector files, a run-length table, COCO, or rules: two more columns."),
+        Extra(name="wide", kind="switch", help="A row a pixel, with a column a band instead of the columns band and value."),
+        Extra(name="step", kind="number", help="Only every n-th pixel of every n-th row."),
+        Extra(name="keep_invalid", kind="switch", help="Also rows of pixels without data; their value is empty."),
+    ),
+    tables=("data", "legend", "labels"),
+)
+
+SUMMARIZE = Verb(
+    name="summarize",
+    function="terrazzo.workflows.summarize:summarize",
+    summary="Histograms and statistics of each band and class, from images or tables.",
+    help="Writes OUT/summary.json (for each band counts, mean, sd, extremes, percentiles and histograms, of valid values, of those with a "
+    "class, of each class, and of all that is stored), OUT/overview.png, OUT/BAND.png and, with classes, OUT/BAND_by_class.png. Takes "
+    "images, or the tables that flatten makes, and gives the same figures of both. Any size, in constant memory.",
+    arguments=(
+        Argument(
+            name="inputs", kind=str, many=True, help="Images, folders of images, or quoted patterns; or tables of pixels, .csv or .parquet."
+        ),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    extras=(Extra(name="labels", kind="text", help="Of images: masks, vector files, a run-length table, COCO, or rules."),),
+    tables=("data", "legend", "labels"),
+)
+
 INDEX = Verb(
     name="index",
     function="terrazzo.workflows.index:index",
@@ -257,4 +345,4 @@ DOCTOR = Verb(
     help="Shows what a report of a fault should hold. Takes a few seconds, for it measures the speed of the processor.",
 )
 
-VERBS = (INSPECT, DOWNLOAD, SIMULATE, MASK, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)
+VERBS = (INSPECT, DOWNLOAD, SIMULATE, MASK, CHIP, MOSAIC, FLATTEN, SUMMARIZE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)

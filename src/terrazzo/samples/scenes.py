@@ -25,7 +25,7 @@ class Scene:
     """Its mask; or the vector file, run-length table or COCO file that holds its labels; or rules. None: it has none."""
 
 
-def find_scenes(options: DataOptions, folder: Path) -> list[Scene]:
+def find_scenes(options: DataOptions, folder: Path, found: list[ImageFile] | None = None) -> list[Scene]:
     """Find the images of [data] and the labels of each, in natural order of their names.
 
     Rules, one vector file, one run-length table and one COCO file serve all images. Of several files, one belongs to the image of the
@@ -34,13 +34,14 @@ def find_scenes(options: DataOptions, folder: Path) -> list[Scene]:
     with pair_table, a CSV says the pairs. Two single files are a pair whatever they are called. Order in a listing and common
     beginnings never count.
 
-    folder: what data.root is relative to. Raises RecipeError if [data] names no images or its rules are wrong, RasterError if there
-    are none, PairingError listing all images without label, labels without image, and what is ambiguous.
+    folder: what data.root is relative to. found: the images, where they are found already. Raises RecipeError if [data] names no images
+    or its rules are wrong, RasterError if there are none, PairingError listing all images without label, labels without image, and
+    what is ambiguous.
     """
     if options.images is None:
         raise RecipeError("[data] images is missing: give a file, a folder, or a pattern such as 'images/*.tif'.")
     root = folder / options.root if options.root is not None else folder
-    images = find_images(options.images, root)
+    images = find_images(options.images, root) if found is None else found
     rules = _rules(options, root)
     if options.labels is None or rules is not None:
         return [Scene(name=name, image=image.path, label=rules) for name, image in by_name(images, "images").items()]

@@ -1,0 +1,27 @@
+"""Work on several threads whose results come in order, never more of it in memory than a few items a thread."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def ahead(function: Callable[[Item], Made], items: Iterable[Item], threads: int) -> Iterator[Made]:
+    """What the function makes of each item, in their order; at most `threads` + 1 results wait to be taken.
+
+    Whoever stops taking, or an item that fails, ends the work: what is begun is finished, nothing else is begun.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="chips")
+    pending: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > threads + 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
