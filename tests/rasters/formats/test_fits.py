@@ -1,5 +1,6 @@
 """FITS beyond the contract of all formats; the oracle is astropy's own scaling."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
+from terrazzo.rasters.formats import fits_units
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Window
@@ -115,3 +117,113 @@ def test_truncated_pixels_are_counted(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:12_880])
     with pytest.raises(RasterError, match=r"truncated: HDU 0 needs 20000 bytes of pixels, 10000 are left"):
         open_raster(path)
+
+
+def cards(*lines: str) -> bytes:
+    """A header of cards, ended and filled up."""
+    text = "".join(line.ljust(80) for line in (*lines, "END"))
+    return text.ljust(-(-len(text) // 2880) * 2880).encode()
+
+
+HEADER = ("SIMPLE  =                    T", "BITPIX  =                   16", "NAXIS   =                    2")
+SIZE = ("NAXIS1  =                    4", "NAXIS2  =                    3")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gzip_compressed_files(tmp_path: Path, kind: str) -> None:
+    plain = write(tmp_path / "frame.fits", STORED, kind, BSCALE=0.5, BLANK=5)
+    path = tmp_path / "frame.fits.gz"
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+    window = Window(col_off=9, row_off=-1, width=9, height=9)
+    with open_raster(path) as raster, open_raster(plain) as expected:
+        assert raster.format == "FITS"
+        np.testing.assert_array_equal(raster.read().values, expected.read().values)
+        np.testing.assert_array_equal(raster.read(window).valid, expected.read(window).valid)
+    data = bytearray(path.read_bytes())
+    for broken in (data[:-30], data[:40] + b"\0\0" + data[42:], data[:-4] + b"\0\0\0\0"):
+        path.write_bytes(broken)
+        with pytest.raises(RasterError, match=r"frame\.fits\.gz"):
+            open_raster(path)
+
+
+def test_a_compressed_bomb_is_unpacked_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits_units, "DECODED_LIMIT_BYTES", 2**20)
+    path = tmp_path / "bomb.fits.gz"
+    path.write_bytes(gzip.compress(cards(*HEADER, *SIZE) + bytes(2**25)))
+    assert path.stat().st_size < 2**16
+    with pytest.raises(RasterError, match=r"bomb\.fits\.gz takes more than 1 MiB\. Unpack it"):
+        open_raster(path)
+
+
+@pytest.mark.parametrize("key", ["ZNAXIS1", "ZTILE1"])
+def test_tiles_that_would_take_too_much_memory(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path / "tiles.fits", STORED, "compressed")
+    data = path.read_bytes()
+    place = data.index(f"{key:<8}=".encode()) + 10
+    path.write_bytes(data[:place] + f"{10**10:>20}".encode() + data[place + 20 :])
+    with pytest.raises(RasterError, match=r"tiles\.fits would take \d+ MiB decompressed, more than 512 MiB"):
+        open_raster(path)
+
+
+def test_a_header_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "endless.fits"
+    for size in (3 * 2880, 2**22):
+        path.write_bytes("".join(line.ljust(80) for line in (*HEADER, *SIZE)).encode().ljust(size))
+        with pytest.raises(RasterError, match=r"endless\.fits is broken or truncated: the header of HDU 0 does not end"):
+            open_raster(path)
+
+
+def test_more_units_than_any_instrument_has(tmp_path: Path) -> None:
+    extension = (
+        "XTENSION= 'IMAGE   '",
+        HEADER[1],
+        "NAXIS   =                    0",
+        "PCOUNT  =                    0",
+        "GCOUNT  =        1",
+    )
+    path = tmp_path / "many.fits"
+    path.write_bytes(cards(*HEADER[:2], extension[2]) + cards(*extension) * 2000)
+    with pytest.raises(RasterError, match=r"many\.fits has more than 2000 HDUs"):
+        open_raster(path)
+
+
+def test_what_follows_the_last_unit_is_left_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "long.fits", STORED)
+    path.write_bytes(path.read_bytes() + b"END OF TRANSMISSION".ljust(5000))
+    np.testing.assert_array_equal(open_raster(path).read().values[0], STORED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("BITPIX  =                   16", "BITPIX  =                   17"),
+        ("NAXIS   =                    2", "NAXIS   =                 5000"),
+        ("NAXIS1  =                    4", "NAXIS1  =                   -4"),
+        ("NAXIS1  =                    4", "NAXIS1  =                 'no'"),
+        ("NAXIS1  =                    4", "NAXIS1  =  9999999999999999999"),
+        ("NAXIS1  =                    4", "BSCALE  =                1E999"),
+    ],
+)
+def test_headers_that_make_no_sense_are_named(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "odd.fits"
+    path.write_bytes(cards(*(line.replace(old, new) for line in (*HEADER, *SIZE))) + bytes(2880))
+    with pytest.raises(RasterError, match=r"odd\.fits"):
+        open_raster(path).read()
+
+
+@pytest.mark.parametrize("compression", ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1"])
+def test_every_compression_of_tiles(tmp_path: Path, compression: str) -> None:
+    stored = np.abs(STORED)
+    path = tmp_path / "tiles.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(stored, compression_type=compression)]).writeto(path)
+    np.testing.assert_array_equal(open_raster(path).read().values[0], stored)
+
+
+def test_compressed_floats_keep_their_holes(tmp_path: Path) -> None:
+    values = STORED.astype(np.float32) / 7
+    values[2, 3] = np.nan
+    path = tmp_path / "float.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(values, compression_type="RICE_1", quantize_level=4)]).writeto(path)
+    pixels = open_raster(path).read()
+    np.testing.assert_array_equal(pixels.values[0], fits.getdata(path, 1))
+    assert np.argwhere(~pixels.valid).tolist() == [[2, 3]]

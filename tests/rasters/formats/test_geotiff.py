@@ -10,11 +10,13 @@ import pytest
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from terrazzo.errors import RasterError
+from terrazzo.rasters.formats.directory import CACHE_BYTES, environment
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Window
@@ -157,17 +159,6 @@ def test_complex_values_are_refused(make_tiff: MakeTiff) -> None:
         open_raster(make_tiff(np.ones((1, 5, 6), np.complex64)))
 
 
-def test_pages_beyond_the_first_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from PIL import Image
-
-    path = tmp_path / "pages.tif"
-    pages = [Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (7, 8)]
-    pages[0].save(path, save_all=True, append_images=pages[1:])
-    with caplog.at_level(logging.INFO, "terrazzo"):
-        assert (open_raster(path).read().values == 7).all()
-    assert "2 pages" in caplog.text
-
-
 def test_a_file_that_declares_a_terabyte_is_read_by_windows_only(tmp_path: Path) -> None:
     path = tmp_path / "huge.tif"
     profile = {"driver": "GTiff", "count": 1, "height": 10**6, "width": 10**6, "dtype": "uint8", "tiled": True}
@@ -237,3 +228,95 @@ def test_opening_many_files_leaves_few_open(tmp_path: Path, make_tiff: MakeTiff)
         rasters.append(open_raster(path))
     assert all(raster.read().values.all() for raster in rasters)
     assert len(list(descriptors.iterdir())) - before < 100
+
+
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+@pytest.mark.parametrize("compress", ["none", "deflate", "lzw", "packbits", "zstd", "lzma", "lerc"])
+def test_planes_and_compressions(make_tiff: MakeTiff, ramp: Ramp, interleave: str, compress: str) -> None:
+    path = make_tiff(ramp, interleave=interleave, compress=compress, tiled=True, blockxsize=16, blockysize=32)
+    np.testing.assert_array_equal(open_raster(path).read(Window(col_off=9, row_off=30, width=20, height=7)).values, ramp[:, 30:, 9:29])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 12])
+def test_few_bits_give_the_stored_numbers(make_tiff: MakeTiff, bits: int) -> None:
+    values = np.random.default_rng(bits).integers(0, 2**bits, (2, 13, 17)).astype(np.uint8 if bits < 9 else np.uint16)
+    np.testing.assert_array_equal(open_raster(make_tiff(values, nbits=bits)).read().values, values)
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_16_bit_alpha(tmp_path: Path, bands: int) -> None:
+    values = np.random.default_rng(0).integers(1, 65_536, (bands, 13, 17)).astype(np.uint16)
+    values[-1, :4] = 0
+    path = tmp_path / "alpha.tif"
+    profile = {"driver": "GTiff", "dtype": "uint16", "count": bands, "height": 13, "width": 17}
+    with rasterio.open(path, "w", **profile, photometric="rgb" if bands == 4 else "minisblack", alpha="yes") as dataset:
+        dataset.write(values)
+    pixels = open_raster(path).read()
+    np.testing.assert_array_equal(pixels.values, values[:-1])
+    np.testing.assert_array_equal(pixels.valid, values[-1] != 0)
+
+
+@pytest.mark.parametrize("compression", ["raw", "jpeg", "tiff_lzw"])
+def test_8_bit_inks_are_colours(tmp_path: Path, compression: str) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 4), np.uint8), "CMYK")
+    path = tmp_path / "print.tif"
+    image.save(path, compression=compression)
+    with Image.open(path) as stored:
+        expected = np.moveaxis(np.asarray(stored.convert("RGB")).astype(int), 2, 0)
+    raster = open_raster(path)
+    assert raster.bands == 3
+    assert np.abs(raster.read().values - expected).max() <= 1
+
+
+def test_16_bit_inks_are_told(make_tiff: MakeTiff, ramp: Ramp, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.concatenate([ramp, ramp[:1]])
+    path = make_tiff(values, photometric="cmyk")
+    with caplog.at_level(logging.INFO, "terrazzo"):
+        np.testing.assert_array_equal(open_raster(path).read().values, values)
+    assert "image.tif is a picture for print" in caplog.text
+
+
+def test_inverted_grey_is_told(make_tiff: MakeTiff, ramp: Ramp, caplog: pytest.LogCaptureFixture) -> None:
+    path = make_tiff(ramp[:1], photometric="miniswhite")
+    with caplog.at_level(logging.INFO, "terrazzo"):
+        np.testing.assert_array_equal(open_raster(path).read().values, ramp[:1])
+    assert "image.tif is stored inverted" in caplog.text
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_rows_are_read_as_stored_whatever_the_orientation_tag(tmp_path: Path, orientation: int, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    path = tmp_path / "turned.tif"
+    Image.fromarray(values).save(path, tiffinfo={274: orientation})
+    with caplog.at_level(logging.INFO, "terrazzo"):
+        np.testing.assert_array_equal(open_raster(path).read().values[0], values)
+    assert (f"orientation tag {orientation}" in caplog.text) == (orientation != 1)
+
+
+def empty_tiff(path: Path, width: int, height: int, **layout: Any) -> Path:
+    """A small file that declares many pixels."""
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "width": width, "height": height, "compress": "deflate", "sparse_ok": True}
+    with rasterio.open(path, "w", **profile, **layout):
+        pass
+    assert path.stat().st_size < 2**16
+    return path
+
+
+def test_tiles_too_large_to_decode_are_refused(tmp_path: Path) -> None:
+    path = empty_tiff(tmp_path / "tiles.tif", 512, 512, tiled=True, blockxsize=32_768, blockysize=32_768)
+    with pytest.raises(RasterError, match=r"tiles\.tif is stored in blocks.*each decoded whole.*gdal_translate"):
+        open_raster(path)
+
+
+def test_strips_too_large_to_find_a_row_in_are_refused(tmp_path: Path) -> None:
+    path = empty_tiff(tmp_path / "strip.tif", 40_000, 30_000, blockysize=30_000)
+    with pytest.raises(RasterError, match=r"strip\.tif is compressed in strips of 30000 rows, 1144 MiB each.*gdal_translate"):
+        open_raster(path)
+    assert open_raster(empty_tiff(tmp_path / "strip.tif", 20_000, 30_000, blockysize=30_000)).shape == (30_000, 20_000)
+
+
+def test_blocks_that_are_kept_are_bounded(tmp_path: Path) -> None:
+    from rasterio._env import get_gdal_config
+
+    with environment(tmp_path / "image.tif"):
+        assert get_gdal_config("GDAL_CACHEMAX") == CACHE_BYTES

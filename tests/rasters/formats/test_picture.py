@@ -1,5 +1,6 @@
 """PNG and JPEG beyond the contract of all formats; the oracle is Pillow's own high-level way."""
 
+import io
 import struct
 import warnings
 import zlib
@@ -241,3 +242,115 @@ def test_windows_of_one_image_decode_it_once(tmp_path: Path, monkeypatch: pytest
     raster.close()
     with pytest.raises(RasterError):
         raster.read(window)
+
+
+def jpeg_of_inks(inks: NDArray[np.uint8], *, marker: bool) -> bytes:
+    """A JPEG of cyan, magenta, yellow, black; Pillow stores them inverted, as Adobe does, with Adobe's marker."""
+    buffer = io.BytesIO()
+    Image.fromarray(inks if marker else 255 - inks, "CMYK").save(buffer, "JPEG", quality=100, subsampling=0)
+    data = buffer.getvalue()
+    start = data.index(b"\xff\xee")
+    length = int.from_bytes(data[start + 2 : start + 4])
+    return data if marker else data[:start] + data[start + 2 + length :]
+
+
+@pytest.mark.parametrize("marker", [True, False])
+def test_inks_become_the_colours_that_they_print(tmp_path: Path, marker: bool) -> None:  # noqa: FBT001
+    inks = np.zeros((8, 16, 4), np.uint8)
+    inks[:, 8:, 0] = 255
+    inks[4:, 8:, 3] = 255
+    path = tmp_path / "print.jpg"
+    path.write_bytes(jpeg_of_inks(inks, marker=marker))
+    values = open_raster(path).read().values.astype(int)
+    for row, column, color in ((1, 1, (255, 255, 255)), (1, 13, (0, 255, 255)), (6, 13, (0, 0, 0))):
+        assert np.abs(values[:, row, column] - color).max() <= 6
+
+
+def test_inks_stored_as_brightness_and_colour(tmp_path: Path) -> None:
+    # no cyan, all magenta and yellow, as brightness and two differences; and half the black, inverted: a dark red
+    stored = np.empty((16, 16, 4), np.uint8)
+    stored[...] = (179, 171, 0, 127)
+    data = bytearray(jpeg_of_inks(255 - stored, marker=True))
+    place = data.index(b"Adobe") + 11
+    assert data[place] == 0
+    data[place] = 2
+    path = tmp_path / "ycck.jpg"
+    path.write_bytes(data)
+    red, green, blue = open_raster(path).read().values[:, 8, 8].astype(int)
+    assert abs(red - 127) < 9
+    assert max(green, blue) < 9
+
+
+def test_scans_beyond_all_measure(tmp_path: Path) -> None:
+    path = tmp_path / "scans.jpg"
+    Image.fromarray(COLOR).save(path, progressive=True)
+    data = path.read_bytes()
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    path.write_bytes(data[:-2] + scan * 12 + data[-2:])
+    assert open_raster(path).read().values.shape == (3, *SHAPE)
+    path.write_bytes(data[:-2] + scan * 1000 + data[-2:])
+    with pytest.raises(RasterError, match=r"scans\.jpg is broken \(it has more than 32 scans"):
+        open_raster(path)
+
+
+def test_another_picture_behind_the_photo_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(COLOR).save(path)
+    expected = open_raster(path).read().values
+    path.write_bytes(path.read_bytes() + b"\xff\xda\0\x02" * 500)
+    np.testing.assert_array_equal(open_raster(path).read().values, expected)
+
+
+@pytest.mark.parametrize("filler", [b"\xff\xfe\0\2" * 5000, b"\xff" * 10**6])
+def test_segments_beyond_all_measure(tmp_path: Path, filler: bytes) -> None:
+    path = tmp_path / "segments.jpg"
+    Image.fromarray(COLOR).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + filler + data[2:])
+    with pytest.raises(RasterError, match=r"segments\.jpg is broken \(it (has more than 4096 segments|holds no pixels)"):
+        open_raster(path)
+
+
+def test_progressive_photos_count_twice(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    for progressive in (False, True):
+        Image.new("RGB", (1000, 1000)).save(path, progressive=progressive)
+        with pytest.raises(RasterError, match=rf"photo\.jpg is 1000 x 1000 pixels.* {6 if progressive else 3} megapixels"):
+            open_raster(path, DataOptions(picture_mpx=2))
+
+
+def test_a_declared_size_that_the_bytes_cannot_hold(tmp_path: Path) -> None:
+    png = raw_png(tmp_path / "small.png", np.zeros((4, 4), np.uint8), 8, 0)
+    data = png.read_bytes()
+    png.write_bytes(data[:8] + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 15_000, 15_000, 8, 0, 0, 0, 0)) + data[33:])
+    with pytest.raises(RasterError, match=r"small\.png is broken \(its \d+ bytes of pixels cannot be all"):
+        open_raster(png)
+    jpeg = tmp_path / "small.jpg"
+    Image.fromarray(GREY).save(jpeg)
+    data = jpeg.read_bytes()
+    place = data.index(b"\xff\xc0") + 5
+    jpeg.write_bytes(data[:place] + struct.pack(">HH", 20_000, 20_000) + data[place + 4 :])
+    with pytest.raises(RasterError, match=r"small\.jpg is broken \(its \d+ bytes cannot hold its 400 megapixels"):
+        open_raster(jpeg)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_compressed_notes_are_unpacked_up_to_a_limit(tmp_path: Path, kind: bytes) -> None:
+    note = png_chunk(kind, b"note\0\0" + zlib.compress(bytes(2**24)))
+    path = raw_png(tmp_path / "noted.png", np.zeros((4, 4), np.uint8), 8, 0, note)
+    with pytest.raises(RasterError, match=r"noted\.png is broken \(Decompressed data too large"):
+        open_raster(path)
+
+
+def test_chunks_beyond_all_measure(tmp_path: Path) -> None:
+    path = raw_png(tmp_path / "chunks.png", np.zeros((4, 4), np.uint8), 8, 0, *[png_chunk(b"teSt", b"")] * 21_000)
+    with pytest.raises(RasterError, match=r"chunks\.png is broken \(it consists of more than \d+ chunks"):
+        open_raster(path)
+
+
+def test_16_bit_colours_that_are_more_than_declared(tmp_path: Path) -> None:
+    path = raw_png(tmp_path / "deep.png", np.zeros((400_000, 12), np.uint8), 16, 2)
+    data = path.read_bytes()
+    path.write_bytes(data[:8] + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)) + data[33:])
+    with pytest.raises(RasterError, match=r"deep\.png is broken \(it holds more pixels than it declares"):
+        open_raster(path).read()

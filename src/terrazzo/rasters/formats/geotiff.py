@@ -32,6 +32,9 @@ warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 BLOCK_LIMIT_BYTES = 384 * 2**20
 """A strip or tile is decoded whole, however small the window: larger ones are refused."""
 
+_MASK_FLAGS = "INTERNAL_MASK_FLAGS_1"
+"""How GDAL notes in a mask file what it masks."""
+
 _INKS = {ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black}
 
 
@@ -76,8 +79,8 @@ def _broken(window: Window) -> str:
 
 def _pages(dataset: DatasetReader) -> tuple[int, ...]:
     """Numbers, from 1, of the directories that are images of their own, not overviews or masks."""
-    # GTIFF_DIR:number:path
-    return tuple(int(name.split(":", 2)[1]) for name in dataset.subdatasets) or (1,)
+    # GTIFF_DIR:number:path, in the order of text
+    return tuple(sorted(int(name.split(":", 2)[1]) for name in dataset.subdatasets)) or (1,)
 
 
 def _facts(path: Path, dataset: DatasetReader, beside: Beside) -> Facts:
@@ -86,8 +89,7 @@ def _facts(path: Path, dataset: DatasetReader, beside: Beside) -> Facts:
     dtype = _dtype(path, dataset)
     _check_blocks(path, dataset, dtype)
     alphas = [band for band, use in enumerate(dataset.colorinterp, start=1) if use is ColorInterp.alpha]
-    if _INKS.issubset(dataset.colorinterp):
-        log.info("%s is a picture for print: its bands are the inks cyan, magenta, yellow and black, not colours.", path)
+    _tell_colors(path, dataset)
     return Facts(
         format="GTiff",
         count=dataset.count,
@@ -101,6 +103,14 @@ def _facts(path: Path, dataset: DatasetReader, beside: Beside) -> Facts:
         palette=_palette(dataset),
         control=beside.control or _control(dataset),
     )
+
+
+def _tell_colors(path: Path, dataset: DatasetReader) -> None:
+    """Say where stored values are not what is seen; as with GDAL, they are read as they are stored."""
+    if _INKS.issubset(dataset.colorinterp):
+        log.info("%s is a picture for print: its bands are the inks cyan, magenta, yellow and black, not colours.", path)
+    if dataset.colorinterp[0] is not ColorInterp.palette and dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        log.info("%s is stored inverted: 0 is white, and high values are dark.", path)
 
 
 def _dtype(path: Path, dataset: DatasetReader) -> np.dtype[Any]:
@@ -154,10 +164,13 @@ def _has_mask(dataset: DatasetReader) -> bool:
     return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
-def _open_mask(path: Path, place: Path, shape: Shape) -> TiffDirectory:
-    """The mask file beside a TIFF. Raises RasterError if it is of another size."""
+def _open_mask(path: Path, place: Path, shape: Shape) -> TiffDirectory | None:
+    """The mask file beside a TIFF, None where GDAL would not take it for one. Raises RasterError if it is of another size."""
     mask = TiffDirectory(place)
     with mask.borrow("cannot be opened") as dataset:
+        if not int(dataset.tags().get(_MASK_FLAGS, "0")) & MaskFlags.per_dataset:
+            log.info("%s does not say that it is a mask (tag %s); it is not used.", place, _MASK_FLAGS)
+            return None
         _check_blocks(place, dataset, _dtype(place, dataset))
         if dataset.shape != shape:
             raise RasterError(

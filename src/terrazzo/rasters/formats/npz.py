@@ -1,6 +1,7 @@
 """NPZ: a zip of arrays, of which one is the image. Nothing is unpacked to disk, and nothing is ever unpickled."""
 
 import io
+import math
 import struct
 import zipfile
 import zlib
@@ -55,8 +56,8 @@ class NpzArray:
         self._decoded = DecodedImage(self._decode)
         with self._archive() as archive:
             self._array = _choose(path, list(_arrays(archive)), wanted)
-        needed = self._array.dtype.itemsize * int(np.prod(self._array.shape, dtype=object))
-        if max(needed, self._array.entry.file_size) > DECODED_LIMIT_BYTES:
+        needed = max(self._array.dtype.itemsize * math.prod(self._array.shape), self._array.entry.file_size)
+        if needed > DECODED_LIMIT_BYTES:
             raise RasterError(
                 f"{path}: the array {self._array} would take {needed / 2**20:.0f} MiB decompressed; the limit is "
                 f"{DECODED_LIMIT_BYTES / 2**20:.0f} MiB. Store it as .npy: then it is read by windows."

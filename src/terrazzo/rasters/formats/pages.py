@@ -22,6 +22,9 @@ Page = int | Literal["bands"] | None
 PAGE_LIMIT = 512
 """Pages that can be bands: to open a page, all before it are counted, so time grows with the square."""
 
+STRIP_LIMIT_BYTES = 2**30
+"""A row of a compressed strip is found by decoding all rows before it."""
+
 _LISTED = 8
 """Pages that a message lists."""
 
@@ -35,8 +38,10 @@ def open_tiff(path: Path, page: Page) -> Source:
     """
     directories = [] if isinstance(path, RemotePath) else read_directories(path)
     first = GeoTiff(path)
-    if directories and directories[0].orientation != 1:
-        log.info("%s has the orientation tag %d; like GDAL, Terrazzo reads its rows as stored.", path, directories[0].orientation)
+    for directory in directories[:1]:
+        _check_strips(path, directory, first.facts)
+        if directory.orientation != 1:
+            log.info("%s has the orientation tag %d; like GDAL, Terrazzo reads its rows as stored.", path, directory.orientation)
     count = len(first.pages)
     if page == "bands":
         return PageBands(path, first, directories) if count > 1 else first
@@ -98,4 +103,19 @@ def _open_pages(path: Path, numbers: Sequence[int], directories: Sequence[Direct
         raise RasterError(f"{path} is an address, of which only the first page is read. Fetch it first: terrazzo download '{path}' FOLDER")
     if max(numbers) > len(directories):
         raise RasterError(f"{path} is broken: its chain of pages ends after {len(directories)}. Copy it again or leave it out.")
-    return [GeoTiff(path, directories[number - 1].offset) for number in numbers]
+    pages = [(directories[number - 1], GeoTiff(path, directories[number - 1].offset)) for number in numbers]
+    for directory, page in pages:
+        _check_strips(path, directory, page.facts)
+    return [page for _, page in pages]
+
+
+def _check_strips(path: Path, directory: Directory, facts: Facts) -> None:
+    """Raises RasterError if compressed strips are so large that finding a row in them takes long."""
+    height, width = facts.grid.shape
+    rows = min(directory.strip_rows, height)
+    needed = rows * width * facts.dtype.itemsize * (facts.count if directory.interleaved else 1)
+    if needed > STRIP_LIMIT_BYTES:
+        raise RasterError(
+            f"{path} is compressed in strips of {rows} rows, {needed / 2**20:.0f} MiB each, at most {STRIP_LIMIT_BYTES / 2**20:.0f} MiB "
+            "can be searched for a row. Store it in tiles: gdal_translate -co TILED=YES."
+        )
