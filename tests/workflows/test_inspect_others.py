@@ -9,14 +9,17 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from rasterio.transform import from_origin
 from shapely import LineString, Point, Polygon, box
 
 from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.index import index
 from terrazzo.workflows.inspect import inspect
 from terrazzo.workflows.inspection import page
 from terrazzo.workflows.inspection.vector_facts import vector_facts
 from terrazzo.workflows.inspection.vector_words import INK, PAPER, attribute_colors, draw_layer
+from terrazzo.workflows.split import split
 
 ROOFS = {"kind": ["house", "barn", "house"], "height": [3.5, 4.25, 9.0], "name": ["a", None, "c"], "note": [None, None, None]}
 
@@ -27,11 +30,11 @@ def roofs(path: Path, crs: str | None = "EPSG:32633", **options: Any) -> Path:
     return path
 
 
-def image(path: Path) -> Path:
-    values = np.random.default_rng(0).integers(5, 250, (1, 40, 60)).astype(np.uint8)
+def image(path: Path, seed: int = 0) -> Path:
+    values = np.random.default_rng(seed).integers(5, 250, (1, 40, 60)).astype(np.uint8)
     profile: dict[str, Any] = {"driver": "GTiff", "height": 40, "width": 60, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", **profile, transform=from_origin(500_000, 5_000_000, 1, 2.5)) as file:
+    with rasterio.open(path, "w", **profile, transform=from_origin(500_000 + 1000 * seed, 5_000_000, 1, 2.5)) as file:
         file.write(values)
     return path
 
@@ -190,6 +193,29 @@ def test_runs_models_and_samples_are_told(tiny_run: Any, context_of: Callable[..
     assert "finished run, 2 of 2 epochs" in result.text
     assert "best epoch: " in result.text
     assert result.exit_code == 0
+
+
+def test_a_part_without_a_class_is_told(tmp_path: Path) -> None:
+    for number, value in enumerate((0, 0, 1)):
+        image(tmp_path / "images" / f"{number}.tif", number)
+        mask = np.zeros((40, 60), np.uint8)
+        mask[:20] = value
+        Image.fromarray(mask).save(tmp_path / f"{number}.png")
+    context = open_context(None, ["samples.size=20"])
+    index(str(tmp_path / "images"), str(tmp_path / "*.png"), tmp_path / "samples.parquet", context)
+    given = ["split.by=given", "split.validation_scenes=['1']", "split.test_scenes=['0']"]
+    split(tmp_path / "samples.parquet", context=open_context(None, given))
+    result = inspect(tmp_path / "samples.parquet")
+    assert "problem: No pixel of 1 in the part validation." in result.text
+    assert plain(result)["class_pixels"]["train"] == {"0": 1200, "1": 1200}
+
+
+def test_an_image_at_an_address_is_told(tmp_path: Path, web: Any) -> None:
+    address = web.add("/a.tif", image(tmp_path / "a.tif").read_bytes())
+    result = inspect(address, tmp_path / "page.html")
+    assert result.exit_code == 0
+    assert result.text.startswith(f"{address}: image, GTiff, 40 x 60 pixels")
+    assert "data:image/" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_broken_run_is_a_sentence(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a samples table holds, for people and for programs."""
 
-from terrazzo.labels.sentences import counted
+from terrazzo.labels.sentences import counted, listed
 from terrazzo.samples.table import PARTS, Samples
 
 
@@ -14,12 +14,30 @@ def sample_facts(samples: Samples) -> dict[str, object]:
         "size": list(samples.size),
         "overlap_px": samples.overlap_px,
         "crs": str(frame.crs) if frame.crs is not None else None,
-        "parts": {part: int((frame["split"] == part).sum()) for part in (*PARTS,)},
+        "parts": {part: int((frame["split"] == part).sum()) for part in PARTS},
+        "class_pixels": {part: _by_name(samples.part(part)) for part in PARTS if (frame["split"] == part).any()},
         "classes": [
             {"value": entry.value, "name": entry.name, "pixels": int(count)}
             for entry, count in zip(samples.legend.classes, pixels, strict=True)
         ],
     }
+
+
+def sample_problems(samples: Samples) -> list[str]:
+    """What makes a split hard to learn from or to judge by, and what to do about it."""
+    parts = {part: _by_name(samples.part(part)) for part in PARTS if len(samples.part(part))}
+    held = {name for name, pixels in _by_name(samples).items() if pixels}
+    found = []
+    for part, pixels in parts.items():
+        missing = [name for name in pixels if name in held and not pixels[name]]
+        if missing:
+            found.append(
+                f"No pixel of {listed(missing)} in the part {part}. Split otherwise: [split] seed, validation_scenes, test_scenes."
+            )
+    empty = [name for name in _by_name(samples) if name not in held]
+    if empty and len(samples):
+        found.append(f"No pixel of {listed(empty)} at all. Check the labels, or leave the class out of [legend].")
+    return found
 
 
 def sample_lines(samples: Samples) -> list[str]:
@@ -32,6 +50,11 @@ def sample_lines(samples: Samples) -> list[str]:
     counts = ", ".join(f"{part} {sizes[part]}" for part in parts)
     note = f"; {counted(dropped, 'window')} in no part" if dropped else ""
     return [f"windows: {counts}{note}", *(_class_line(samples.part(part), f" of {part}") for part in parts)]
+
+
+def _by_name(samples: Samples) -> dict[str, int]:
+    """Class to pixels."""
+    return dict(zip(samples.legend.names, samples.class_pixels().sum(axis=0).tolist(), strict=True))
 
 
 def _class_line(samples: Samples, of_part: str) -> str:

@@ -60,10 +60,10 @@ def _vectors(path: Path, options: LabelOptions) -> Finding:
 def _samples(path: Path) -> Finding:
     # geopandas takes a second to import, which only tables are worth
     from terrazzo.samples.table import load
-    from terrazzo.workflows.sample_facts import sample_facts, sample_lines
+    from terrazzo.workflows.sample_facts import sample_facts, sample_lines, sample_problems
 
     samples = load(path)
-    facts = sample_facts(samples)
+    facts, problems = sample_facts(samples), sample_problems(samples)
     size = f"{samples.size[0]} x {samples.size[1]} pixels"
     pixels = samples.class_pixels().sum(axis=0).tolist()
     total = max(sum(pixels), 1)
@@ -71,7 +71,8 @@ def _samples(path: Path) -> Finding:
         name=str(path),
         heading=f"samples table, {facts['windows']} windows of {size} of {facts['scenes']} images",
         rows=[_row(line) for line in sample_lines(samples)],
-        plain={"kind": "samples", "path": str(path.absolute()), **facts},
+        plain={"kind": "samples", "path": str(path.absolute()), **facts, "problems": problems},
+        problems=problems,
         shares=[
             ClassShare(name=entry.name, value=entry.value, color=entry.color, pixels=count, share=count / total)
             for entry, count in zip(samples.legend.classes, pixels, strict=True)

@@ -8,6 +8,7 @@ import pyproj
 from affine import Affine
 from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import whole
@@ -51,29 +52,29 @@ def place_of(grid: Grid) -> Place:
         crs=crs_name(grid.crs) if grid.crs is not None else None,
         cell=(math.hypot(grid.transform.a, grid.transform.d), math.hypot(grid.transform.b, grid.transform.e)),
         bounds=bounds,
-        lonlat=lonlat_bounds(grid.crs.to_wkt(), bounds) if grid.crs is not None and bounds is not None else None,
+        lonlat=lonlat_bounds(grid.crs, bounds) if grid.crs is not None and bounds is not None else None,
         orientation=_orientation(grid.transform),
     )
 
 
 def crs_name(crs: CRS) -> str:
     """The code of a coordinate reference system, else its name."""
-    text: str = crs.to_string()
-    if ":" in text and "[" not in text:
-        return text
     try:
+        text: str = crs.to_string()
+        if ":" in text and "[" not in text:
+            return text
         name = str(pyproj.CRS.from_wkt(crs.to_wkt()).name)
-    except ProjError:
+    except (CRSError, ProjError):
         return "a coordinate reference system that is not understood"
     return name if name.casefold() not in ("", "unnamed", "unknown") else "a coordinate reference system without a name"
 
 
-def lonlat_bounds(wkt: str, bounds: Bounds) -> Bounds | None:
-    """Bounds in degrees; None for places without longitudes, such as local systems and other planets. wkt: of their CRS."""
+def lonlat_bounds(crs: CRS | pyproj.CRS, bounds: Bounds) -> Bounds | None:
+    """Bounds in degrees; None for places without longitudes, such as local systems and other planets."""
     try:
-        to_degrees = pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(wkt), "EPSG:4326", always_xy=True)
+        to_degrees = pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(crs.to_wkt()), "EPSG:4326", always_xy=True)
         found = to_degrees.transform_bounds(*bounds, densify_pts=21)
-    except ProjError:
+    except (CRSError, ProjError):
         return None
     return (found[0], found[1], found[2], found[3]) if all(math.isfinite(degree) for degree in found) else None
 

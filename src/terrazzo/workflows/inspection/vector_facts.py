@@ -136,7 +136,7 @@ def _layer(path: Path, kind: VectorFormat, name: str, options: LabelOptions) -> 
         crossing=features.crossing,
         crs=_name(crs) if crs is not None else None,
         bounds=bounds,
-        lonlat=lonlat_bounds(crs.to_wkt(), bounds) if crs is not None and bounds is not None and not misplaced else None,
+        lonlat=lonlat_bounds(crs, bounds) if crs is not None and bounds is not None and not misplaced else None,
         attributes=[_attribute(column, found) for column, found in values.items()],
         geometries=features.parts,
         rows=features.rows,
