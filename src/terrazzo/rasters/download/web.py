@@ -14,7 +14,7 @@ from terrazzo.rasters.download.http import Answer, Http
 from terrazzo.rasters.download.sources import Checksum, Chunk, Interruption, RemoteFile
 from terrazzo.rasters.location import shown
 
-CHUNK_BYTES = 2**20
+CHUNK_BYTES = 2**18
 WHOLE, PARTIAL = 200, 206
 
 
