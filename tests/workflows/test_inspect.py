@@ -1,6 +1,7 @@
 """inspect: facts, problems and the exit code."""
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import rasterio
 from PIL import Image
 from rasterio.transform import from_origin
 
+from terrazzo.errors import RasterError
 from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.recipe import Recipe
 from terrazzo.workflows.context import Context
@@ -169,3 +171,36 @@ def test_real_odd_files_end_in_facts_or_sentences() -> None:
     result = inspect(folder)
     assert result.exit_code == 3
     assert all("\n" not in problem.strip() or len(problem.splitlines()) <= 2 for problem in result.problems)
+
+
+def test_a_small_file_that_declares_gigabytes_is_sampled(tmp_path: Path) -> None:
+    side = 60_000
+    profile = {"driver": "GTiff", "height": side, "width": side, "count": 1, "dtype": "uint8", "tiled": True, "compress": "deflate"}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile, SPARSE_OK=True) as file:
+        file.write(np.full((1, 512, 512), 9, np.uint8), window=rasterio.windows.Window(0, 0, 512, 512))
+    result = inspect(tmp_path / "a.tif", tmp_path / "page.html")
+    assert result.exit_code == 0
+    assert "that were read as a sample" in result.text
+    assert "in the middle" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_what_points_to_other_files_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_text("<VRTDataset><VRTRasterBand><SourceFilename>/etc/passwd</SourceFilename></VRTRasterBand></VRTDataset>")
+    result = inspect([tmp_path / "a.tif", "/vsicurl/http://127.0.0.1/a.tif"])
+    assert result.exit_code == 3
+    assert len(result.problems) == 2
+
+
+def test_who_stops_does_not_wait_for_a_large_file(image: Path) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(RasterError, match="not read to its end"):
+        raster_facts.raster_facts(image, DataOptions(), stopped)
+
+
+def test_lines_of_a_problem_are_indented(tmp_path: Path) -> None:
+    for number in range(2):
+        grey = (np.hypot(*np.ogrid[-40:40, -50:50]) * 5).clip(0, 255).astype(np.uint8)
+        Image.fromarray(np.where(grey > 200, 255, np.where(grey < 190, 0, grey)).astype(np.uint8)).save(tmp_path / f"{number}.png")
+    lines = inspect(tmp_path).text.splitlines()
+    assert all(line.startswith(("  ", str(tmp_path))) for line in lines)
