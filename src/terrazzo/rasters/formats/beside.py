@@ -68,7 +68,7 @@ def _read_world_file(path: Path) -> Affine | None:
     A world file of image.tif is called image.tfw, image.tifw or image.wld.
     Raises RasterError if it does not hold six numbers.
     """
-    place = next((found for suffix in _world_suffixes(path) if (found := path.with_suffix(suffix)).is_file()), None)
+    place = next((found for suffix in _world_suffixes(path) if _is_file(found := path.with_suffix(suffix))), None)
     if place is None:
         return None
     try:
@@ -91,7 +91,15 @@ def _find_mask(path: Path) -> Path | None:
 
 def _beside(path: Path, suffix: str) -> Path | None:
     place = path.with_name(path.name + suffix)
-    return place if place.is_file() else None
+    return place if _is_file(place) else None
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:
+        # beside the longest name that a disk takes, a longer one cannot be
+        return False
 
 
 def _world_suffixes(path: Path) -> list[str]:
