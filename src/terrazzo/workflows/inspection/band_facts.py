@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.workflows.inspection.suspects import Suspect, counted_suspects, is_sentinel
+
 MOST_VALUES = 32
 """A band of more different values than this holds no classes."""
 COUNTED_BYTES = 64 * 2**20
@@ -17,10 +19,6 @@ SAMPLED_VALUES = 2**22
 """All bands of a raster together: about so many values are kept where they are not counted."""
 BINS = 48
 """Bins of a histogram, at most."""
-SENTINELS_LOW = (-999.0, -9999.0, -32767.0, -32768.0, -99999.0, -2147483648.0, -1e20, -3.4e38, -1e300)
-SENTINELS_HIGH = (9999.0, 32767.0, 65535.0, 2147483647.0, 4294967295.0, 1e20, 3.4e38, 1e300)
-"""What programs write for "no data"; the last three stand for anything as far out."""
-FAR = 1e20
 LEVELS = 101
 """Quantiles that are kept of a band: 0 %, 1 %, ... 100 %."""
 
@@ -37,17 +35,6 @@ class Histogram:
     """Where the last one ends."""
     shares: tuple[float, ...]
     """Of all values; what lies beyond the ends is in none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suspect:
-    """An extreme value that programs use for missing data, and that stands apart from all others."""
-
-    value: float
-    share: float
-    """Of the values that are there, 0 to 1."""
-    nearest: float | None
-    """The next value; None where there is no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +97,6 @@ class BandTally(Protocol):
         """Take in values that are there, one axis, at least one."""
         ...
 
-    def distinct(self) -> NDArray[Any] | None:
-        """All different values in their order, where they were counted."""
-        ...
-
     def facts(self, known: BandFacts) -> BandFacts:
         """What is known of the band already, with the figures that were gathered."""
         ...
@@ -142,9 +125,6 @@ class CountedBand:
         counts = np.bincount(shifted)
         self._counts[: len(counts)] += counts
 
-    def distinct(self) -> NDArray[Any]:
-        return np.flatnonzero(self._counts) + self._first
-
     def facts(self, known: BandFacts) -> BandFacts:
         places = np.flatnonzero(self._counts)
         if not len(places):
@@ -161,7 +141,7 @@ class CountedBand:
             high=float(values[-1]),
             levels=levels_of(values, counts),
             histogram=histogram_of(values, counts, whole=True),
-            suspects=_suspects(values, counts),
+            suspects=counted_suspects(values, counts),
             ends=_ends(values, counts),
             values=dict(zip(values.tolist(), counts.tolist(), strict=True)) if len(values) <= MOST_VALUES else None,
         )
@@ -183,13 +163,14 @@ class SampledBand:
 
     def add(self, values: Values) -> None:
         first = self._count % self._step
+        low, high = float(values.min()), float(values.max())
+        self._low, self._high = min(self._low, low), max(self._high, high)
         self._merge(values)
         self._sample.append(values[(self._step - first) % self._step :: self._step].astype(np.float64))
         self._count_values(values)
-        self._count_sentinels(values)
-
-    def distinct(self) -> NDArray[Any] | None:
-        return None
+        for extreme in {low, high}:
+            if is_sentinel(extreme):
+                self._far[extreme] += int(np.count_nonzero(values == extreme))
 
     def facts(self, known: BandFacts) -> BandFacts:
         if not self._count:
@@ -219,7 +200,6 @@ class SampledBand:
         apart = mean - self._mean
         self._mean += apart * values.size / self._count
         self._squares += squares + apart * apart * (before * values.size / self._count)
-        self._low, self._high = min(self._low, float(values.min())), max(self._high, float(values.max()))
 
     def _count_values(self, values: Values) -> None:
         if self._values is None:
@@ -233,11 +213,6 @@ class SampledBand:
         else:
             self._values = None
 
-    def _count_sentinels(self, values: Values) -> None:
-        for extreme in {float(values.min()), float(values.max())}:
-            if is_sentinel(extreme):
-                self._far[extreme] += int(np.count_nonzero(values == extreme))
-
     def _suspects(self, sample: NDArray[np.float64]) -> tuple[Suspect, ...]:
         """Extremes that are sentinels; the nearest other value is that of the sample, which sees all but rare values."""
         found = []
@@ -247,11 +222,6 @@ class SampledBand:
                 nearest = float(others[0] if extreme == self._low else others[-1]) if len(others) else None
                 found.append(Suspect(value=extreme, share=self._far[extreme] / self._count, nearest=nearest))
         return tuple(found)
-
-
-def is_sentinel(value: float) -> bool:
-    """Whether programs write this value for missing data."""
-    return value in SENTINELS_LOW or value in SENTINELS_HIGH or abs(value) >= FAR
 
 
 def levels_of(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, ...]:
@@ -288,16 +258,6 @@ def _ends(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float
     eighth = (values[-1] - values[0]) / 8
     total = int(counts.sum())
     return int(counts[values <= values[0] + eighth].sum()) / total, int(counts[values >= values[-1] - eighth].sum()) / total
-
-
-def _suspects(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[Suspect, ...]:
-    """Extremes that are sentinels among all values of a band, sorted, and how often they occur."""
-    found = []
-    for place, beside in ((0, 1), (len(values) - 1, len(values) - 2)):
-        if is_sentinel(float(values[place])):
-            nearest = float(values[beside]) if len(values) > 1 else None
-            found.append(Suspect(value=float(values[place]), share=int(counts[place]) / int(counts.sum()), nearest=nearest))
-    return tuple(found[:1] if len(values) == 1 else found)
 
 
 def _finite(value: float | None) -> float | None:

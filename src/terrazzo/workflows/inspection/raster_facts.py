@@ -14,9 +14,10 @@ from terrazzo.rasters.location import RemotePath
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels, Raster, open_raster
 from terrazzo.rasters.window import Shape, Window
-from terrazzo.workflows.inspection.band_facts import BandFacts, BandTally, is_sentinel, tally_of
+from terrazzo.workflows.inspection.band_facts import BandFacts, BandTally, tally_of
 from terrazzo.workflows.inspection.content_facts import Content, ContentTally
 from terrazzo.workflows.inspection.place_facts import Place, place_of
+from terrazzo.workflows.inspection.suspects import is_sentinel
 from terrazzo.workflows.inspection.tiff_facts import Storage, storage_of
 
 WHOLE_BYTES = 256 * 2**20

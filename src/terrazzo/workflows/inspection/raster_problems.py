@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from terrazzo.labels.sentences import counted, number
-from terrazzo.workflows.inspection.band_facts import FAR, BandFacts, Suspect
+from terrazzo.workflows.inspection.band_facts import BandFacts
 from terrazzo.workflows.inspection.band_problems import band_problems, bands_named, equal_bands
 from terrazzo.workflows.inspection.mask_problems import mask_problems
 from terrazzo.workflows.inspection.problem import Problem
 from terrazzo.workflows.inspection.raster_facts import WHOLE_BYTES, RasterFacts
 from terrazzo.workflows.inspection.sentences import percent
+from terrazzo.workflows.inspection.suspects import FAR, Suspect
 
 APART = 0.05
 """How far a suspected nodata value lies from all others, as a share of their range, at least."""
@@ -124,7 +125,7 @@ def _empty_border(facts: RasterFacts) -> Iterator[Problem]:
         # a bright sky reaches the edge of a picture too
         if (collar.value != 0 and facts.place.crs is None) or collar.value in _suspects(facts):
             continue
-        if collar.share >= COLLAR_SHARE and collar.edge_share >= COLLAR_EDGE and collar.near_share <= COLLAR_NEAR:
+        if COLLAR_SHARE <= collar.share < 1 and collar.edge_share >= COLLAR_EDGE and collar.near_share <= COLLAR_NEAR:
             color = "black" if collar.value == 0 else "white"
             yield Problem(
                 kind="suspected-nodata",
