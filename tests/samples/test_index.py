@@ -144,7 +144,7 @@ class TestFootprints:
         world.add("a", (8, 8), origin=(500000, 5500000), crs="EPSG:32633")
         world.add("b", (8, 8), origin=(500000, 5500000), crs="EPSG:32634")
         world.add("c", (8, 8))
-        with pytest.raises(DataError, match="EPSG:32633.*EPSG:32634"):
+        with pytest.raises(DataError, match=r"EPSG:32633.*EPSG:32634"):
             check_scenes(world.scenes, PLAIN)
         samples = build_index(check_labels(world.scenes, PLAIN), LabelReader(legend, PLAIN), options(), Silent())
         assert samples.frame.crs.to_epsg() == 4326

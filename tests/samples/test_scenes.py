@@ -25,7 +25,7 @@ def pairs(root: Path, images: str, labels: str | None, suffix: str = "") -> dict
     return {
         scene.name: (
             scene.image.relative_to(root).as_posix(),
-            None if scene.label is None else scene.label.relative_to(root).as_posix(),
+            scene.label.relative_to(root).as_posix() if isinstance(scene.label, Path) else None,
         )
         for scene in scenes
     }
@@ -112,3 +112,40 @@ class TestPairing:
             find_scenes(DataOptions(), tmp_path)
         with pytest.raises(RasterError, match="gone"):
             find_scenes(DataOptions(images="gone"), tmp_path)
+
+
+class TestOtherForms:
+    def test_a_prefix_and_a_suffix(self, tmp_path: Path) -> None:
+        touch(tmp_path, "i/a.png", "i/north/b.png", "l/mask_a_v2.png", "l/north/mask_b_v2.png")
+        options = DataOptions(images="i", labels="l", pair_prefix="mask_", pair_suffix="_v2")
+        assert [scene.label for scene in find_scenes(options, tmp_path)] == [
+            tmp_path / "l/mask_a_v2.png",
+            tmp_path / "l/north/mask_b_v2.png",
+        ]
+
+    def test_a_prefix_that_all_labels_have_is_advised(self, tmp_path: Path) -> None:
+        touch(tmp_path, "i/a.png", "i/b.png", "l/mask_a.png", "l/mask_b.png")
+        with pytest.raises(PairingError, match=r"begin with 'mask_': set \[data\] pair_prefix = 'mask_'"):
+            pairs(tmp_path, "i", "l")
+
+    def test_a_table(self, tmp_path: Path) -> None:
+        touch(tmp_path, "i/a.png", "i/b.png", "l/1.png", "l/2.png")
+        (tmp_path / "pairs.csv").write_text("image,label\na.png,2.png\nb.png,1.png\n")
+        scenes = find_scenes(DataOptions(images="i", labels="l", pair_table="pairs.csv"), tmp_path)
+        assert {scene.name: str(scene.label) for scene in scenes} == {"a": str(tmp_path / "l/2.png"), "b": str(tmp_path / "l/1.png")}
+
+    @pytest.mark.parametrize("name", ["all.gpkg", "all.geojson", "all.csv", "all.json"])
+    def test_one_file_serves_all_images(self, tmp_path: Path, name: str) -> None:
+        touch(tmp_path, "i/a.png", "i/b.png", name)
+        assert {label for _, label in pairs(tmp_path, "i", name).values()} == {name}
+
+    def test_a_vector_file_an_image(self, tmp_path: Path) -> None:
+        touch(tmp_path, "i/a.png", "i/b.png", "l/a.geojson", "l/b.geojson")
+        assert pairs(tmp_path, "i", "l")["b"] == ("i/b.png", "l/b.geojson")
+
+    def test_rules_as_a_list_and_as_a_text(self, tmp_path: Path) -> None:
+        touch(tmp_path, "i/a.png")
+        texts = ["hot: b1 > 5", "glow: 2 < b1 <= 5"]
+        for labels in (texts, "; ".join(texts)):
+            (scene,) = find_scenes(DataOptions(images="i", labels=labels), tmp_path)
+            assert str(scene.label) == "hot: b1 > 5; glow: 2 < b1 <= 5"

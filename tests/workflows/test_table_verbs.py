@@ -82,7 +82,7 @@ def test_index_lists_what_has_no_partner(frames: Path, tmp_path: Path) -> None:
 
 def test_split_writes_the_column_back(table: Path) -> None:
     before = load(table).frame.drop(columns="split")
-    result = split(table, Context(recipe=Recipe(split=SplitOptions(by="scene", validation=0.2, test=0.2))))
+    result = split(table, context=Context(recipe=Recipe(split=SplitOptions(by="scene", validation=0.2, test=0.2))))
     after = load(table).frame
     assert after.drop(columns="split").equals(before)
     assert dict(after["split"].value_counts()) == {"train": 12, "validation": 4, "test": 4}
@@ -93,7 +93,8 @@ def test_split_writes_the_column_back(table: Path) -> None:
 
 def test_split_says_how_many_windows_are_in_no_part(table: Path) -> None:
     result = split(
-        str(table), Context(recipe=Recipe(split=SplitOptions(by="given", validation_scenes=["*0"], train_scenes=["*1", "*2", "*3"])))
+        str(table),
+        context=Context(recipe=Recipe(split=SplitOptions(by="given", validation_scenes=["*0"], train_scenes=["*1", "*2", "*3"]))),
     )
     assert "validation 4" in result.text
 
@@ -101,7 +102,7 @@ def test_split_says_how_many_windows_are_in_no_part(table: Path) -> None:
 def test_split_that_cannot_be_leaves_the_table_alone(table: Path) -> None:
     before = table.read_bytes()
     with pytest.raises(SplitError):
-        split(table, Context(recipe=Recipe(split=SplitOptions(by="given", validation_scenes=["nothing*"]))))
+        split(table, context=Context(recipe=Recipe(split=SplitOptions(by="given", validation_scenes=["nothing*"]))))
     assert table.read_bytes() == before
 
 
