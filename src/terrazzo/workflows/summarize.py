@@ -10,6 +10,7 @@ from pathlib import Path
 from terrazzo.errors import ConflictError, UsageError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import listed
+from terrazzo.rasters.chips.ahead import ahead
 from terrazzo.rasters.files import digest
 from terrazzo.rasters.tables.columns import look_at
 from terrazzo.rasters.tables.images import ImageSize, ImageSource
@@ -47,8 +48,9 @@ def summarize(inputs: Sequence[str | Path], out: str | Path, *, labels: str | No
         content=content, made_from=made_from, bands=measure(source, len(content.bands), content.groups, content.targets, means)
     )
     write_text(out / SUMMARY_NAME, json.dumps(summary.plain(), ensure_ascii=False, allow_nan=False) + "\n")
-    for name, png in charts(summary, names):
-        write_bytes(out / name, png)
+    with context.progress.task("draw", 1 + len(names.all), "charts") as advance:
+        for _ in ahead(lambda drawn: write_bytes(out / drawn[0], drawn[1]()), charts(summary, names), means.threads):
+            advance(1)
     return Result(text="\n".join(summary_lines(summary, out)), written={"outputs": outputs}, facts={"summary": summary.brief()})
 
 

@@ -1,7 +1,8 @@
 """The charts of a summary."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,26 @@ MARKED = (2, 50, 98)
 """Percentiles in it."""
 
 
-def charts(summary: Summary, names: FileNames) -> Iterator[tuple[str, bytes]]:
-    """File names and PNGs: the overview, each band, and each band by class."""
+Drawn = tuple[str, Callable[[], bytes]]
+"""A file name, and what draws its PNG."""
+
+
+def charts(summary: Summary, names: FileNames) -> Iterator[Drawn]:
+    """The overview, each band, and each band by class."""
     bands = range(len(summary.content.bands))
-    yield names.overview, sheet_png("Histograms of all bands", _source(summary), [_small(summary, band) for band in bands])
+    yield names.overview, lambda: sheet_png("Histograms of all bands", _source(summary), [_small(summary, band) for band in bands])
     for band, name in zip(bands, names.bands, strict=True):
-        yield name, band_png(_band(summary, band))
+        yield name, partial(_band_png, summary, band)
     for band, name in zip(bands, names.by_class, strict=False):
-        yield name, classes_png(_by_class(summary, band))
+        yield name, partial(_classes_png, summary, band)
+
+
+def _band_png(summary: Summary, band: int) -> bytes:
+    return band_png(_band(summary, band))
+
+
+def _classes_png(summary: Summary, band: int) -> bytes:
+    return classes_png(_by_class(summary, band))
 
 
 def _source(summary: Summary) -> str:
