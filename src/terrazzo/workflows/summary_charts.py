@@ -87,13 +87,19 @@ def _column(summary: Summary, band: int, hidden: int) -> list[tuple[str, str]]:
     return [
         ("values", f"{told.count:,}"),
         *([("valid", f"{share:.2%}")] if share is not None else []),
-        *([("masked (grey)", f"{hidden:,}")] if hidden else []),
+        *([("masked" if _out_of_view(summary, band) else "masked (grey)", f"{hidden:,}")] if hidden else []),
         ("mean", figure_text(told.mean)),
         ("sd", figure_text(told.sd)),
         ("min", figure_text(told.low)),
         *((f"{percent} %" if percent != 50 else "median", figure_text(figures.percentiles[percent])) for percent in TOLD),
         ("max", figure_text(told.high)),
     ]
+
+
+def _out_of_view(summary: Summary, band: int) -> bool:
+    """Whether all that is masked lies beyond the axis."""
+    figures = summary.bands[band]
+    return figures[STORED].seen[1:-1] == figures[VALID].seen[1:-1]
 
 
 def _chart(
