@@ -26,12 +26,12 @@ from terrazzo.rasters.write import check_writable
 from terrazzo.samples.checks import check_labels
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.workflows.chip_account import chip_lines, chip_shares, write_index
-from terrazzo.workflows.chip_origin import check_free, check_origin, on_disk
+from terrazzo.workflows.chip_origin import check_free, check_origin, on_disk, remove_leftovers
 from terrazzo.workflows.chip_writer import ChipFolder, ImageChips
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.index import label_reader
 
-WAITING = 2
+WAITING = 4
 """Threads beyond those that compute: they wait for the disk."""
 
 READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "resampling", "hdu", "page", "array", "axes"}
@@ -71,7 +71,9 @@ def chip(images: Sequence[str | Path], out: str | Path, *, labels: str | None = 
     with Journal.load(out) as journal:
         check_origin(journal, {job.stem: job.made_from for job in jobs}, _made_by(context, reader), out)
         done = on_disk(journal, folder)
-        check_free([name for job in jobs for name in _names(job, options) if name not in journal.entries], folder)
+        undone = [name for job in jobs for name in _names(job, options) if name not in done]
+        check_free([name for name in undone if name not in journal.entries], folder)
+        remove_leftovers(undone, folder)
         _cut(jobs, done, _Cutter(context=context, reader=reader, folder=folder, journal=journal))
     legend = None if reader is None else reader.legend
     entries = sorted(journal.entries.values(), key=lambda entry: (entry.image, entry.row, entry.col))

@@ -1,6 +1,7 @@
 """Whether what a folder holds are chips of the same images and options, and which of them are done."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from terrazzo.errors import ConflictError, RasterError
@@ -9,6 +10,8 @@ from terrazzo.rasters.chips.journal import JOURNAL_NAME, Entry, Journal
 from terrazzo.rasters.chips.tag import CHIP_TAG
 from terrazzo.rasters.raster import open_raster
 from terrazzo.workflows.chip_writer import ChipFolder
+
+_HIDDEN = re.compile(r"\.(.+)-[0-9a-f]{8}\.tif")
 
 
 def check_origin(journal: Journal, images: Mapping[str, str], options: str, out: Path) -> None:
@@ -42,6 +45,19 @@ def check_free(names: Sequence[str], folder: ChipFolder) -> None:
     strange = [str(path) for name in names for path in folder.paths(name) if path.exists() and not _torn_or_ours(path)]
     if strange:
         raise ConflictError(f"Files that are no chips made here have the names of chips: {listed(strange)}. Give another OUT.")
+
+
+def remove_leftovers(names: Collection[str], folder: ChipFolder) -> None:
+    """Remove what a killed run was writing: hidden files, see `writing`."""
+    begun = {path.parent: set[str]() for name in names for path in folder.paths(name)}
+    for name in names:
+        for path in folder.paths(name):
+            begun[path.parent].add(path.stem[:40])
+    for parent, stems in begun.items():
+        for path in parent.glob(".*.tif"):
+            match = _HIDDEN.fullmatch(path.name)
+            if match and match[1] in stems:
+                path.unlink(missing_ok=True)
 
 
 def _whole(entry: Entry, folder: ChipFolder) -> bool:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
 from terrazzo.rasters.chips.layout import ChipPlace, around
 from terrazzo.rasters.chips.look import Look, Mask
-from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.grid import Grid, cut_transform
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Window
 
@@ -56,14 +55,7 @@ def chip_grid(grid: Grid, window: Window) -> Grid:
     """The place of a window on the ground, by whole pixels."""
     if grid.transform is None:
         return Grid(shape=window.shape, crs=grid.crs)
-    return Grid(shape=window.shape, crs=grid.crs, transform=moved(grid.transform, window.col_off, window.row_off))
-
-
-def moved(transform: Affine, columns: int, rows: int) -> Affine:
-    """The transform of what begins so many pixels further right and down."""
-    # written out: which operator does this depends on the version of affine
-    a, b, c, d, e, f = transform[:6]
-    return Affine(a, b, a * columns + b * rows + c, d, e, d * columns + e * rows + f)
+    return Grid(shape=window.shape, crs=grid.crs, transform=cut_transform(grid.transform, (window.col_off, window.row_off)))
 
 
 def _chip(place: ChipPlace, values: NDArray[Any], shown: Mask, look: Look) -> Chip:

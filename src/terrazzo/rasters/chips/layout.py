@@ -7,8 +7,11 @@ from terrazzo.errors import WindowError
 from terrazzo.rasters.chips.options import ChipOptions
 from terrazzo.rasters.window import Shape, Window
 
-READ_BYTES = 32 * 2**20
+READ_BYTES = 8 * 2**20
 """Chips beside each other are read at once, up to about so much."""
+
+RUN_LIMIT = 64
+"""But no more chips than this: a run is noted when all of it is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ def chip_runs(shape: Shape, options: ChipOptions, pixel_bytes: int) -> Iterator[
     """
     rows = spans(shape[0], options.offset[1], options.shape[0], options.steps[0], options.edges)
     columns = spans(shape[1], options.offset[0], options.shape[1], options.steps[1], options.edges)
-    across = max(1, READ_BYTES // (options.shape[0] * max(options.steps[1], 1) * pixel_bytes))
+    across = min(RUN_LIMIT, max(1, READ_BYTES // (options.shape[0] * options.steps[1] * pixel_bytes)))
     for row in rows:
         for first in range(0, len(columns), across):
             yield [_place(row, column) for column in columns[first : first + across]]

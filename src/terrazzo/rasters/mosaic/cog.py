@@ -112,7 +112,13 @@ def writing_cog(path: Path, grid: Grid, look: Look, tags: Mapping[str, str], com
 
 def _environment() -> rasterio.Env:
     own = {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": CACHE_BYTES}
-    return rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK_PX), BIGTIFF_OVERVIEW="IF_SAFER", **own)
+    return rasterio.Env(
+        GDAL_TIFF_INTERNAL_MASK=True,
+        GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK_PX),
+        # by itself GDAL takes the ninth for overviews, at several times the time
+        ZSTD_LEVEL_OVERVIEW="1",
+        **own,
+    )
 
 
 def _create(work: Path, grid: Grid, look: Look, tags: Mapping[str, str], compress: str) -> DatasetWriter:

@@ -10,10 +10,9 @@ import numpy as np
 from affine import Affine
 
 from terrazzo.errors import DataError
-from terrazzo.rasters.chips.cut import moved
 from terrazzo.rasters.chips.look import Look, look_of, open_whole
 from terrazzo.rasters.chips.tag import ChipNote, inside_of, name_offsets
-from terrazzo.rasters.grid import Grid, crs_name, same_crs
+from terrazzo.rasters.grid import Grid, crs_name, cut_transform, same_crs, to_ground
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.validity import representable
@@ -184,17 +183,11 @@ def _ground_places(tiles: Sequence[Tile]) -> list[tuple[int, int]]:
 
 def _lattice_place(back: Affine, transform: Affine, shape: Shape) -> tuple[int, int] | None:
     """(column, row) of a tile's first pixel on the lattice that `back` leads to; None if its pixels are not those of the lattice."""
-    corners = [_apply(back, _apply(transform, corner)) for corner in ((0, 0), (shape[1], 0), (0, shape[0]))]
+    corners = [to_ground(back, to_ground(transform, corner)) for corner in ((0, 0), (shape[1], 0), (0, shape[0]))]
     column, row = round(corners[0][0]), round(corners[0][1])
     wanted = [(column, row), (column + shape[1], row), (column, row + shape[0])]
     apart = max(abs(got - want) for corner, goal in zip(corners, wanted, strict=True) for got, want in zip(corner, goal, strict=True))
     return (column, row) if apart <= LATTICE_PX else None
-
-
-def _apply(transform: Affine, place: tuple[float, float]) -> tuple[float, float]:
-    # written out: which operator does this depends on the version of affine
-    a, b, c, d, e, f = transform[:6]
-    return a * place[0] + b * place[1] + c, d * place[0] + e * place[1] + f
 
 
 def _same_crs(tiles: Sequence[Tile]) -> None:
@@ -251,7 +244,7 @@ def _transform(tiles: Sequence[Tile], places: Sequence[tuple[int, int]], origin:
         if place == origin:
             return tile.raster.grid.transform
     first = tiles[0].raster.grid.transform
-    return None if first is None else moved(first, origin[0] - places[0][0], origin[1] - places[0][1])
+    return None if first is None else cut_transform(first, (origin[0] - places[0][0], origin[1] - places[0][1]))
 
 
 def _listed(names: "Sequence[str] | Any") -> str:
