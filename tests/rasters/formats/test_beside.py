@@ -146,11 +146,13 @@ def test_a_mask_that_stands_for_another_file_is_not_opened(make_tiff: MakeTiff, 
 
 def test_overviews_that_stand_for_another_file_are_not_looked_at(make_tiff: MakeTiff, ramp: Ramp) -> None:
     path = make_tiff(ramp)
-    with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(path.with_name("elsewhere.vrt")))
     for name in ("image.tif.ovr", "elsewhere.vrt"):
         path.with_name(name).write_text(virtual(path))
     np.testing.assert_array_equal(open_raster(path).read().values, ramp)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(path.with_name("elsewhere.vrt")))
+    with pytest.raises(RasterError, match=r"image\.tif names another file for its overviews, which is not opened"):
+        open_raster(path)
 
 
 def test_a_mask_of_another_kind_or_size(make_tiff: MakeTiff, ramp: Ramp, caplog: pytest.LogCaptureFixture) -> None:

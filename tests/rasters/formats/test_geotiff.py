@@ -14,9 +14,10 @@ from PIL import Image
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
+from rasterio.env import get_gdal_config, set_gdal_config
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.directory import CACHE_BYTES, environment
+from terrazzo.rasters.formats.directory import CACHE_BYTES
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Window
@@ -315,8 +316,11 @@ def test_strips_too_large_to_find_a_row_in_are_refused(tmp_path: Path) -> None:
     assert open_raster(empty_tiff(tmp_path / "strip.tif", 20_000, 30_000, blockysize=30_000)).shape == (30_000, 20_000)
 
 
-def test_blocks_that_are_kept_are_bounded(tmp_path: Path) -> None:
-    from rasterio._env import get_gdal_config
-
-    with environment(tmp_path / "image.tif"):
-        assert get_gdal_config("GDAL_CACHEMAX") == CACHE_BYTES
+def test_blocks_that_are_kept_are_bounded(make_tiff: MakeTiff, ramp: Ramp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GDAL_CACHEMAX", raising=False)
+    path = make_tiff(ramp)
+    for before, after in ((2**40, CACHE_BYTES), (2**20, 2**20)):
+        set_gdal_config("GDAL_CACHEMAX", before)
+        open_raster(path).close()
+        assert get_gdal_config("GDAL_CACHEMAX") == after
+    set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)

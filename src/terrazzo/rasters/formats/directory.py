@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -23,13 +24,18 @@ CACHE_BYTES = 512 * 2**20
 
 
 def environment(path: Path) -> rasterio.Env:
-    """GDAL as a file is read with it: quiet, blind to the files beside it, with a bounded cache.
+    """GDAL as a file is opened with it: blind to the files beside it, and patient with addresses.
 
     By itself GDAL would open masks, overviews and metadata that lie beside a file by whatever driver they ask for,
     so that a VRT among them could have any other file read.
     """
-    own = {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": CACHE_BYTES}
-    return rasterio.Env(**{"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **own, **remote_options(path)})
+    return rasterio.Env(**{"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **remote_options(path)})
+
+
+def bound_cache() -> None:
+    """Bound what GDAL keeps, once and for all that use it in this process, unless the user has said how much."""
+    if "GDAL_CACHEMAX" not in os.environ and get_gdal_config("GDAL_CACHEMAX") > CACHE_BYTES:
+        set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
 
 
 class TiffDirectory:
@@ -43,10 +49,14 @@ class TiffDirectory:
         self._ticket = ticket()
 
     @contextmanager
-    def borrow(self, failed: str) -> Iterator[DatasetReader]:
-        """An open dataset. failed: what to say if GDAL complains, such as 'cannot be opened'. Raises RasterError then."""
+    def borrow(self, failed: str, *, only_pixels: bool = False) -> Iterator[DatasetReader]:
+        """An open dataset. Raises RasterError where GDAL complains.
+
+        failed: what to say then, such as 'cannot be opened'. only_pixels: nothing else will be asked for, which on disk needs no settings.
+        """
+        settings = nullcontext() if only_pixels and not isinstance(self.path, RemotePath) else environment(self.path)
         try:
-            with environment(self.path), HANDLES.borrow(self._ticket, self._open) as dataset:
+            with settings, HANDLES.borrow(self._ticket, self._open) as dataset:
                 yield dataset
         except FAILURES as error:
             if isinstance(error, RasterError):
@@ -60,5 +70,7 @@ class TiffDirectory:
         HANDLES.close(self._ticket)
 
     def _open(self) -> DatasetReader:
-        # only this driver: a TIFF's name on another kind of file opens nothing
-        return rasterio.open(self._name, driver="GTiff", sharing=False)
+        with environment(self.path):
+            bound_cache()
+            # only this driver: a TIFF's name on another kind of file opens nothing
+            return rasterio.open(self._name, driver="GTiff", sharing=False)

@@ -59,11 +59,11 @@ class GeoTiff:
         rows, columns = window.slices
         place = ((rows.start, rows.stop), (columns.start, columns.stop))
         alpha = self.facts.alpha if self.facts.alpha not in bands else None
-        with self._directory.borrow(_broken(window)) as dataset:
+        with self._directory.borrow(_broken(window), only_pixels=True) as dataset:
             values = dataset.read([*bands, alpha] if alpha else list(bands), window=place)
             mask = dataset.read_masks(1, window=place) != 0 if self._masked else None
         if self._mask_beside is not None:
-            with self._mask_beside.borrow(_broken(window)) as dataset:
+            with self._mask_beside.borrow(_broken(window), only_pixels=True) as dataset:
                 mask = dataset.read(1, window=place) != 0
         return Block(values=values[: len(bands)], mask=_both(mask, values[-1] != 0 if alpha else None))
 
@@ -86,6 +86,9 @@ def _pages(dataset: DatasetReader) -> tuple[int, ...]:
 def _facts(path: Path, dataset: DatasetReader, beside: Beside) -> Facts:
     if dataset.count < 1:
         raise RasterError(f"{path} holds no bands.")
+    if any("OVERVIEW_FILE" in dataset.tags(ns=domain) for domain in ("OVERVIEWS", "ProxyOverviewRequest")):
+        # GDAL would take it for reduced views of the image, whatever it is
+        raise RasterError(f"{path} names another file for its overviews, which is not opened. Write it anew: gdal_translate.")
     dtype = _dtype(path, dataset)
     _check_blocks(path, dataset, dtype)
     alphas = [band for band, use in enumerate(dataset.colorinterp, start=1) if use is ColorInterp.alpha]
