@@ -1,6 +1,7 @@
 """GeoTIFF beyond the contract of all formats; the oracle is rasterio itself."""
 
 import logging
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -324,3 +325,25 @@ def test_blocks_that_are_kept_are_bounded(make_tiff: MakeTiff, ramp: Ramp, monke
         open_raster(path).close()
         assert get_gdal_config("GDAL_CACHEMAX") == after
     set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
+
+
+def raw_tiff(path: Path, *tags: tuple[int, int, int, int]) -> Path:
+    """A TIFF of 2 x 2 pixels with more tags (tag, kind, count, value), which are not sorted out."""
+    entries = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 8), (278, 3, 1, 2), (279, 4, 1, 4), *tags]
+    body = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    path.write_bytes(b"II*\0" + struct.pack("<I", 12) + bytes(4) + struct.pack("<H", len(entries)) + body + bytes(4))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ((277, 3, 1, 60_000), "declares 60000 bands; at most 4096"),
+        ((42_112, 2, 2**24, 0), "16777216 bytes of GDAL metadata; at most 1048576"),
+        ((33_922, 12, 10**7, 0), "10000000 numbers of control points"),
+    ],
+)
+def test_numbers_that_would_keep_gdal_busy_are_refused(tmp_path: Path, tag: tuple[int, int, int, int], said: str) -> None:
+    with pytest.raises(RasterError, match=rf"busy\.tif.*{said}"):
+        open_raster(raw_tiff(tmp_path / "busy.tif", tag))
+    assert open_raster(raw_tiff(tmp_path / "plain.tif")).shape == (2, 2)

@@ -313,9 +313,45 @@ def test_the_seeds_themselves_are_read(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SEEDS)
+# what GDAL says in bytes that are no text, rasterio cannot log: a line on stderr, no fault
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), options=st.sampled_from(OPTIONS))
 def test_changed_files_are_read_or_named(tmp_path: Path, name: str, seed: int, options: DataOptions) -> None:
     path = tmp_path / name
     path.write_bytes(hostile_bytes(name, seed))
     check(path, options)
+
+
+def mask_file() -> bytes:
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", count=1, height=21, width=34, dtype="uint8", nbits=1) as dataset:
+            dataset.write(GREY[None] % 2)
+            dataset.update_tags(INTERNAL_MASK_FLAGS_1="2")
+        return bytes(memory.read())
+
+
+BESIDE = {
+    "image.tfw": b"2.0\n0.25\n0.5\n-3.0\n400100.5\n5000200.25\n",
+    "image.tif.msk": mask_file(),
+    "image.tif.aux.xml": b"<PAMDataset><GeoTransform> 4.1e+05,  2.0, 0.5,  5.1e+06,  0.0, -2.0</GeoTransform>"
+    b'<PAMRasterBand band="1"><NoDataValue>3</NoDataValue></PAMRasterBand></PAMDataset>',
+}
+"""Files beside image.tif."""
+
+
+@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_changed_files_beside_are_obeyed_or_named(tmp_path: Path, name: str, seed: int) -> None:
+    path = tmp_path / "image.tif"
+    path.write_bytes(SEEDS["swapped.tif"])
+    path.with_name(name).write_bytes(mutate(BESIDE[name], random.Random(seed)))
+    said = "image."
+    try:
+        read_all(path)
+    except RasterError as error:
+        said = str(error)
+    assert "image." in said
+    assert len(said.splitlines()) == 1
