@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.source import Labels
+from terrazzo.rasters.chips.batch import FileBatch
 from terrazzo.rasters.chips.cut import Chip, chip_grid, cut, mask_of
 from terrazzo.rasters.chips.encode import ChipFile, encode
 from terrazzo.rasters.chips.journal import Entry, Kept
@@ -19,7 +20,7 @@ from terrazzo.rasters.chips.options import ChipOptions
 from terrazzo.rasters.chips.tag import ChipNote
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Shape
-from terrazzo.rasters.write import LEGEND_TAG, write_bytes
+from terrazzo.rasters.write import LEGEND_TAG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +64,13 @@ class ImageChips:
         window = around(places)
         classes = None if self.labels is None else self.labels.read(window)
         entries = []
-        for chip in cut(self.raster, self.look, places):
-            if classes is None:
-                entries.append(self._write(chip, None))
-            else:
+        with FileBatch() as batch:
+            for chip in cut(self.raster, self.look, places):
                 rows, columns = chip.place.shown.inside(window)
-                entries.append(self._write(chip, _padded(classes[rows, columns], chip)))
+                entries.append(self._add(batch, chip, None if classes is None else _padded(classes[rows, columns], chip)))
         return entries
 
-    def _write(self, chip: Chip, classes: NDArray[np.uint8] | None) -> Entry:
+    def _add(self, batch: FileBatch, chip: Chip, classes: NDArray[np.uint8] | None) -> Entry:
         name = f"{self.stem}{chip.place.suffix}"
         counts = () if classes is None or self.legend is None else _counts(classes, self.legend)
         kept = self._kept(name, chip.valid_share, counts)
@@ -81,9 +80,8 @@ class ImageChips:
             if classes is not None and self.legend is not None:
                 look = class_look(self.legend.values, self.legend.colors, {LEGEND_TAG: self.legend.plain().to_json()}, self.look.crs)
                 files.append(encode(self.legend.decode(classes)[None], None, self._file(look, chip)))
-            # the chip last: where it is, its mask is too
-            for path, data in reversed(list(zip(self.folder.paths(name), files, strict=True))):
-                write_bytes(path, data)
+            for path, data in zip(self.folder.paths(name), files, strict=True):
+                batch.add(path, data)
         return _entry(name, self.stem, chip, kept, counts, files)
 
     def _kept(self, name: str, valid_share: float, counts: Sequence[int]) -> Kept:

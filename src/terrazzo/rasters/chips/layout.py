@@ -7,7 +7,7 @@ from terrazzo.errors import WindowError
 from terrazzo.rasters.chips.options import ChipOptions
 from terrazzo.rasters.window import Shape, Window
 
-READ_BYTES = 8 * 2**20
+READ_BYTES = 16 * 2**20
 """Chips beside each other are read at once, up to about so much."""
 
 RUN_LIMIT = 64
