@@ -269,12 +269,12 @@ def test_a_killed_run_leaves_whole_chips_and_goes_on(tmp_path: Path) -> None:
     image = write(tmp_path / "scene.tif", rng.integers(0, 255, (3, 1500, 1500), np.uint8))
     command = [sys.executable, "-m", "terrazzo", "chip", str(image), str(tmp_path / "out"), "--size", "50", "--threads", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(list((tmp_path / "out").glob("*.tif"))) < 250:
+    while process.poll() is None and len(list((tmp_path / "out").glob("scene*.tif"))) < 250:
         time.sleep(0.02)
     assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
-    left = [path for path in (tmp_path / "out").glob("*.tif") if not path.name.startswith(".")]
+    left = list((tmp_path / "out").glob("scene*.tif"))
     assert 200 <= len(left) < 900
     with rasterio.open(image) as file:
         truth = file.read()
