@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
+from terrazzo.rasters.formats import fits as fits_module
 from terrazzo.rasters.formats import fits_units
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
@@ -162,6 +163,13 @@ def test_tiles_that_would_take_too_much_memory(tmp_path: Path, key: str) -> None
     place = data.index(f"{key:<8}=".encode()) + 10
     path.write_bytes(data[:place] + f"{10**10:>20}".encode() + data[place + 20 :])
     with pytest.raises(RasterError, match=r"tiles\.fits would take \d+ MiB decompressed, more than 512 MiB"):
+        open_raster(path)
+
+
+def test_tiles_beyond_all_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "tiles.fits", STORED, "compressed")
+    monkeypatch.setattr(fits_module, "TILE_LIMIT", 10)
+    with pytest.raises(RasterError, match=r"tiles\.fits is compressed in 11 tiles; at most 10"):
         open_raster(path)
 
 

@@ -32,6 +32,9 @@ FAILURES = (*_PYTHON_FAILURES, VerifyError, CfitsioException, zlib.error)
 # odd cards do not matter, and what makes pixels unreadable is an error here
 warnings.filterwarnings("ignore", category=AstropyWarning, module=r"astropy\.io\.fits")
 
+TILE_LIMIT = 400_000
+"""Compressed tiles take time each, however small they are; most writers make one a row."""
+
 _LISTED = 12
 """HDUs that a message lists."""
 
@@ -191,6 +194,9 @@ def _describe(path: Path, number: int, unit: Unit, header: fits.Header) -> _Imag
 def _check_size(path: Path, number: int, unit: Unit, file: BinaryIO) -> None:
     """Raises RasterError if pixels are missing, or compressed ones would take too much memory, all or a tile of them."""
     if unit.compressed:
+        tiles = int(unit.header["NAXIS2"])
+        if tiles > TILE_LIMIT:
+            raise RasterError(f"{path} is compressed in {tiles} tiles; at most {TILE_LIMIT} are unpacked. Store it uncompressed.")
         pixels = max(math.prod(unit.shape or ()), math.prod(int(length) for key, length in unit.header.items() if key.startswith("ZTILE")))
         needed = pixels * abs(int(unit.header["ZBITPIX"])) // 8
         if needed > DECODED_LIMIT_BYTES:
