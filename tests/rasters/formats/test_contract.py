@@ -55,6 +55,10 @@ def write_npy(path: Path, values: Values) -> None:
     np.save(path, values)
 
 
+def write_npz(path: Path, values: Values) -> None:
+    np.savez_compressed(path, values)
+
+
 WRITERS: list[tuple[str, Callable[[Path, Values], None], int, str]] = [
     ("u16.tif", write_tiff, 3, "uint16"),
     ("f32.tif", write_tiff, 2, "float32"),
@@ -69,6 +73,8 @@ WRITERS: list[tuple[str, Callable[[Path, Values], None], int, str]] = [
     ("compressed16.fits", write_compressed_fits, 1, "uint16"),
     ("u16.npy", write_npy, 3, "uint16"),
     ("swapped.npy", write_npy, 2, ">i4"),
+    ("u16.npz", write_npz, 3, "uint16"),
+    ("packed.fits.gz", write_fits, 2, "float32"),
 ]
 
 Case = tuple[Path, Values]
@@ -118,7 +124,9 @@ class TestEveryFormat:
             assert raster.grid.shape == raster.shape
             assert len(raster.nodata) == len(raster.band_names) == raster.bands
             assert raster.path == path
-            assert raster.format == {".tif": "GTiff", ".png": "PNG", ".fits": "FITS", ".npy": "NPY"}[path.suffix]
+            assert (
+                raster.format == {".tif": "GTiff", ".png": "PNG", ".fits": "FITS", ".gz": "FITS", ".npy": "NPY", ".npz": "NPZ"}[path.suffix]
+            )
 
     def test_whole(self, case: Case) -> None:
         path, values = case

@@ -78,3 +78,20 @@ def test_headers_that_lie_or_are_broken(tmp_path: Path, header: bytes) -> None:
     path.write_bytes(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(64))
     with pytest.raises(RasterError, match=r"array\.npy is not a readable NPY"):
         open_raster(path)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_long_header_is_not_read(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "array.npy"
+    length = b"\xff\xff" if version == 1 else b"\xff\xff\xff\xff"
+    path.write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + b" " * 70_000)
+    with pytest.raises(RasterError, match=r"array\.npy is not a readable NPY"):
+        open_raster(path)
+
+
+@pytest.mark.parametrize("nested", [b"(" * 9000, b"-" * 9000 + b"1", b"[" * 4000 + b"]" * 4000])
+def test_a_header_nested_too_deeply(tmp_path: Path, nested: bytes) -> None:
+    path = tmp_path / "array.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(nested).to_bytes(2, "little") + nested)
+    with pytest.raises(RasterError, match=r"array\.npy is not a readable NPY"):
+        open_raster(path)
