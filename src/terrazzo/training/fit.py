@@ -192,7 +192,7 @@ class Trainer:
         return rate(step, self.steps, self.options)
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        images = torch.from_numpy(batch.images).to(self.runtime.device, memory_format=torch.channels_last, non_blocking=True)
+        images = torch.from_numpy(batch.images).to(self.runtime.device, memory_format=self.runtime.layout, non_blocking=True)
         target = torch.from_numpy(batch.labels.astype(np.int64)).to(self.runtime.device, non_blocking=True)
         return images, target
 
