@@ -42,8 +42,13 @@ def write(path: Path, values: NDArray[Any], **profile: Any) -> Path:
     return path
 
 
+EMPTY = pa.csv.ConvertOptions(strings_can_be_null=True)
+
+
 def read(path: Path) -> pd.DataFrame:
-    frame: pd.DataFrame = pa.parquet.read_table(path).to_pandas() if path.suffix == ".parquet" else pa.csv.read_csv(path).to_pandas()
+    frame: pd.DataFrame = (
+        pa.parquet.read_table(path).to_pandas() if path.suffix == ".parquet" else pa.csv.read_csv(path, convert_options=EMPTY).to_pandas()
+    )
     return frame
 
 

@@ -103,7 +103,7 @@ def _parts(path: Path, number: int, geometry: Any, depth: int = 0) -> Iterator[P
         raise LabelError(f"{path}: feature {number + 1} has a broken geometry: {json.dumps(geometry)[:80]}.")
     for member in [coordinates] if kind == simple else coordinates:
         # a line of one position is as empty as one of none
-        if member and not (simple == "LineString" and len(member) == 1):
+        if member and not (simple == "LineString" and isinstance(member, list) and len(member) == 1):
             yield number, simple, member
 
 
