@@ -33,6 +33,15 @@ def test_several_keep_their_class_if_they_share_one() -> None:
     assert "10 more" in str(caught.value)
 
 
+def test_what_is_wrong_with_a_file_that_all_share_is_said_once() -> None:
+    failures = Failures()
+    for text in ["coco.json lacks a class"] * 3 + ["b.png is broken"]:
+        failures.add(LabelError(text))
+    with pytest.raises(LabelError) as caught:
+        failures.check(5, "images")
+    assert str(caught.value) == "4 of 5 images cannot be used:\n  coco.json lacks a class\n  b.png is broken"
+
+
 def test_mixed_errors_are_data_errors_and_others_pass_through() -> None:
     failures = Failures()
     failures.add(RasterError("a"))

@@ -299,7 +299,7 @@ class TestTarget:
             resolve_legend(self.OPTIONS.model_copy(update={"target": "boat"}), surveyed({2: 3, 4: 1}))
 
     def test_that_no_mask_holds_is_an_error(self) -> None:
-        with pytest.raises(LabelError, match="hold only class 0 \\(not boat\\)"):
+        with pytest.raises(LabelError, match="holds only class 0 \\(not boat\\)"):
             resolve_legend(self.OPTIONS.model_copy(update={"target": "boat"}), surveyed({0: 3, 1: 1}))
 
     def test_that_is_no_class_is_refused_with_the_nearest_name(self) -> None:

@@ -99,6 +99,11 @@ class TestRefusals:
         with pytest.raises(RecipeError, match="overlap"):
             Rules.parse(pair)
 
+    def test_what_two_rules_share_is_said(self) -> None:
+        for other, shared in (("y: b1 > 100", "100 < b1"), ("y: b1 <= 5.5", "5 < b1 <= 5.5"), ("y: 7 <= b1 <= 7", "b1 = 7")):
+            with pytest.raises(RecipeError, match=f"both hold for {shared}\\. Give"):
+                Rules.parse(("x: b1 > 5", other))
+
     @pytest.mark.parametrize("pair", [("a: b1 > 5", "b: b1 <= 5"), ("a: 1 <= b1 < 5", "b: 5 <= b1 < 9"), ("a: b1 > 5", "b: b2 > 5")])
     def test_ranges_that_only_meet_are_fine(self, pair: tuple[str, str]) -> None:
         assert len(Rules.parse(pair).rules) == 2

@@ -68,7 +68,7 @@ def smeared_colors(counts: Mapping[float, int], options: LegendOptions) -> Label
         peaks += [raw] if far else []
     what = f"{len(counts)} different colours: they are smeared by compression or resampling, or a photo"
     if len(peaks) < 2:
-        return LabelError(f"The masks hold {what}. Give masks of class values.")
+        return LabelError(f"The masks hold {what}. Give masks of class values; are images and labels exchanged?")
     return LabelError(
         f"The masks hold {what}. If a few of them are classes, name these and let the others go to the nearest:\n"
         f"{_legend_text(peaks, counts, options)}\nsnap = true"

@@ -45,7 +45,8 @@ def raw_values(pixels: Pixels, encoding: Encoding, palette: Palette | None) -> N
         return band_set(pixels)[0]
     first: NDArray[Any] = pixels.values[0]
     if any(not np.array_equal(first, other, equal_nan=first.dtype.kind == "f") for other in pixels.values[1:]):
-        raise LabelError(f"its {len(pixels.values)} bands differ, so they do not hold one value for each pixel")
+        bands = len(pixels.values)
+        raise LabelError(f"its {bands} bands differ, so they do not hold one value for each pixel. Is it an image, not a mask?")
     return first
 
 

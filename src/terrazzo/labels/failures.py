@@ -1,5 +1,6 @@
 """Gather the bad files of a job, so that one error names them all."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,9 @@ class Failures:
         if len(self._errors) == 1:
             raise first
         kind = type(first) if len({type(error) for error in self._errors}) == 1 else DataError
-        lines = [f"{len(self._errors)} of {total} {noun} cannot be used:", *(f"  {error}" for error in self._errors[:SHOWN])]
-        if len(self._errors) > SHOWN:
-            lines.append(f"  and {len(self._errors) - SHOWN} more.")
+        # what is wrong with a file that all share is said once
+        said = Counter(str(error) for error in self._errors)
+        lines = [f"{len(self._errors)} of {total} {noun} cannot be used:", *(f"  {text}" for text in list(said)[:SHOWN])]
+        if len(said) > SHOWN:
+            lines.append(f"  and {sum(list(said.values())[SHOWN:])} more.")
         raise kind("\n".join(lines)) from first

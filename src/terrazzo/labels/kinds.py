@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from terrazzo.errors import LabelError
+from terrazzo.errors import LabelError, RasterError
 from terrazzo.labels.sentences import listed
 from terrazzo.labels.vectors import VECTOR_SUFFIXES
 from terrazzo.rasters.files import IMAGE_SUFFIXES, ImageFile, digest, find_images
+from terrazzo.rasters.location import RemotePath, to_path
 
 Kind = Literal["masks", "vectors", "runs", "coco"]
 
@@ -29,9 +30,21 @@ def find_labels(spec: str, root: Path) -> list[ImageFile]:
 
     A folder stands for the masks in it; where it holds none, for the vector files and tables in it. A geodatabase is a folder that
     counts as one file.
-    Raises RasterError if nothing is found.
+    Raises RasterError if nothing is found, or an address is not that of one file.
     """
     target = root / Path(spec).expanduser()
+    try:
+        return _find(spec, root, target)
+    except RasterError as error:
+        if isinstance(to_path(spec), RemotePath):
+            raise
+        raise RasterError(
+            f"No labels are found at {target}. Give a file of labels, a folder, or a pattern such as 'labels/*.tif'; "
+            "rules are written as 'hot: b1 > 5000'."
+        ) from error
+
+
+def _find(spec: str, root: Path, target: Path) -> list[ImageFile]:
     if target.is_dir() and target.suffix.lower() in VECTOR_SUFFIXES:
         return [ImageFile(name=target.stem, path=target.absolute())]
     if target.is_dir():

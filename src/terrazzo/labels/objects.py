@@ -120,5 +120,8 @@ def class_index(key: str | float | None, legend: Legend, path: Path) -> int:
             "Give its objects a class, or the legend two classes of which one has the value 1."
         )
     if index is None:
-        raise LabelError(f"{path} holds the class {key!r}, which the legend lacks; it has {listed(legend.names, 12)}.")
+        raise LabelError(
+            f"{path} holds the class {key!r}, which the legend lacks; it has {listed(legend.names, 12)}. "
+            "Name it in [legend] classes, in the place of its value."
+        )
     return index

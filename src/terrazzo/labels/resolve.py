@@ -224,6 +224,7 @@ def _check_presence(legend: Legend, surveys: ValueCounts) -> None:
     for count, index in zip(used.values(), legend.indices(np.array(list(used))).tolist(), strict=True):
         if index not in (NOWHERE, IGNORE):
             present[index] = present.get(index, 0) + count
+    many = len(surveys.files) > 1
     masks = counted(len(surveys.files), "mask")
     if not present:
         values = listed((shown(raw, legend.encoding) for raw in held), 6) or "none"
@@ -232,7 +233,8 @@ def _check_presence(legend: Legend, surveys: ValueCounts) -> None:
         only = legend.classes[min(present)]
         threshold = f" above {number(legend.threshold)}" if legend.threshold is not None else ""
         raise LabelError(
-            f"All masks are empty: the {masks} hold only class {only.value} ({only.name}) and no value{threshold} of another class"
+            f"All masks are empty: the {masks if many else 'mask'} {'hold' if many else 'holds'} only class {only.value} ({only.name}) "
+            f"and no value{threshold} of another class"
             f"{' (255 is left out)' if IGNORE in held and legend.ignore == IGNORE else ''}. Check the labels, or [legend]."
         )
     absent = [entry.name for index, entry in enumerate(legend.classes) if index not in present]

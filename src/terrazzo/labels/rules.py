@@ -55,16 +55,13 @@ class Range:
             with_high=all(one.with_high or one.high > high for one in (self, other)),
         )
 
-    def __str__(self) -> str:
-        below = "<=" if self.with_low else "<"
-        above = "<=" if self.with_high else "<"
+    def of(self, what: str) -> str:
+        """The range as a condition on what is named, such as '100 < b1 <= 500'."""
         if self.low == self.high:
-            return f"= {number(self.low)}"
-        parts = [
-            f"{number(self.low)} {below}" if np.isfinite(self.low) else "",
-            f"{above} {number(self.high)}" if np.isfinite(self.high) else "",
-        ]
-        return " ... ".join(part for part in parts if part)
+            return f"{what} = {number(self.low)}"
+        below = f"{number(self.low)} {'<=' if self.with_low else '<'} " if np.isfinite(self.low) else ""
+        above = f" {'<=' if self.with_high else '<'} {number(self.high)}" if np.isfinite(self.high) else ""
+        return f"{below}{what}{above}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +103,7 @@ class Rules:
             if one.expression.text == other.expression.text and not one.range.overlap(other.range).empty:
                 shared = one.range.overlap(other.range)
                 raise RecipeError(
-                    f"The rules {one.text!r} and {other.text!r} overlap: both hold for {one.expression.text} {shared}. "
+                    f"The rules {one.text!r} and {other.text!r} overlap: both hold for {shared.of(one.expression.text)}. "
                     "Give each value to one rule."
                 )
         return cls(rules=rules)

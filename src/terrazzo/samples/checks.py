@@ -69,7 +69,7 @@ def check_labels(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
         with failures.collect():
             found.append(_checked(scene, options))
     failures.check(len(scenes), "scenes")
-    _check_shared(found, labels)
+    check_shared([(fact.labelled, fact.scene.label) for fact in found if isinstance(fact.scene.label, Path)], labels)
     return found
 
 
@@ -123,28 +123,34 @@ def _check_alike(found: Sequence[CheckedScene], facts: Sequence[str], what: str,
         raise DataError(f"The images have different {what}: {parts}. {advice}")
 
 
-def _check_shared(found: Sequence[CheckedScene], options: LabelOptions) -> None:
-    """See that label files which hold the labels of many images hold those of these images."""
-    by_file: defaultdict[Path, list[CheckedScene]] = defaultdict(list)
-    for fact in found:
-        if isinstance(fact.scene.label, Path):
-            by_file[fact.scene.label].append(fact)
+def check_shared(images: Sequence[tuple[LabelledImage, Path]], options: LabelOptions) -> None:
+    """See that label files which hold the labels of many images hold those of these images; nothing is asked of masks.
+
+    images: each with its label file.
+    Raises LabelError or PairingError naming all label files that do not.
+    """
+    by_file: defaultdict[Path, list[LabelledImage]] = defaultdict(list)
+    for image, path in images:
+        by_file[path].append(image)
+    failures = Failures()
     for path, members in by_file.items():
-        kind = kind_of(path)
-        if kind == "vectors":
-            _check_touched(path, members, options)
-        elif kind != "masks":
-            _check_named(path, members, load_runs(path) if kind == "runs" else load_coco(path))
+        with failures.collect():
+            kind = kind_of(path)
+            if kind == "vectors":
+                _check_touched(path, members, options)
+            elif kind != "masks":
+                _check_named(path, members, load_runs(path) if kind == "runs" else load_coco(path))
+    failures.check(len(by_file), "label files")
 
 
-def _check_touched(path: Path, members: Sequence[CheckedScene], options: LabelOptions) -> None:
+def _check_touched(path: Path, members: Sequence[LabelledImage], options: LabelOptions) -> None:
     vectors = load_vectors(path, options)
     if vectors.in_pixels and len(members) > 1:
         raise LabelError(
             f"{path} is in pixels, which are those of one image; there are {len(members)}. "
             "Give a vector file an image, or labels on the ground."
         )
-    apart = [fact.scene.name for fact in members if not vectors.touches(fact.labelled, options)]
+    apart = [image.name for image in members if not vectors.touches(image, options)]
     if len(apart) == len(members) and len(vectors.parts):
         raise LabelError(
             f"None of the features of {path} lies on {'the image' if len(members) == 1 else 'one of the images'} ({listed(apart, 3)}). "
@@ -154,11 +160,11 @@ def _check_touched(path: Path, members: Sequence[CheckedScene], options: LabelOp
         log.warning("%s without a feature of %s, taken as empty: %s.", counted(len(apart), "image"), path, listed(apart, SHOWN))
 
 
-def _check_named(path: Path, members: Sequence[CheckedScene], table: RunTable | CocoFile) -> None:
+def _check_named(path: Path, members: Sequence[LabelledImage], table: RunTable | CocoFile) -> None:
     """Refuse images that a table does not name, or names together; of what it names besides, a notice tells."""
     named: defaultdict[str | None, list[str]] = defaultdict(list)
-    for fact in members:
-        named[table.find(fact.labelled)].append(fact.scene.name)
+    for image in members:
+        named[table.find(image)].append(image.name)
     missing = named.pop(None, [])
     others = [name for name in table.names if name not in named]
     if missing:

@@ -69,7 +69,11 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
                     raise PairingError(f"{path}, row {reader.line_num}: {counted(len(row), 'cell')}; an image and a label are needed.")
                 yield reader.line_num, (row[places[0]].strip(), row[places[1]].strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise PairingError(f"{path} cannot be read as a CSV of image and label ({error}).") from error
+        raise PairingError(f"{path} cannot be read as a CSV of image and label: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 class _Finder:
