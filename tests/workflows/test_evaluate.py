@@ -10,18 +10,21 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
+from rasterio.crs import CRS
+from shapely import box
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from terrazzo.drawing.panels import SampleView
-from terrazzo.errors import ConflictError, EnvironmentFault, LabelError, PairingError, RasterError
+from terrazzo.errors import ConflictError, EnvironmentFault, LabelError, PairingError, RasterError, UsageError
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.prediction.maps import map_style
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.write import MapWriter
 from terrazzo.workflows import evaluate as module
-from terrazzo.workflows.context import Context
+from terrazzo.workflows.context import Context, open_context
 from terrazzo.workflows.evaluate import evaluate
 from terrazzo.workflows.predict import predict
 
@@ -129,6 +132,12 @@ class TestPairing:
         evaluate(tmp_path / "maps" / "b_predseg.tif", tmp_path / "labels" / "b.png", tmp_path / "out")
         assert evaluation(tmp_path / "out")["images"] == 1
 
+    def test_a_prefix_of_the_labels(self, tmp_path: Path, pairs: Any) -> None:
+        for path in (tmp_path / "labels").iterdir():
+            path.rename(path.with_name(f"mask_{path.name}"))
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out", open_context(None, ["data.pair_prefix=mask_"]))
+        assert evaluation(tmp_path / "out")["images"] == 3
+
     def test_labels_without_a_map_are_counted(self, tmp_path: Path, pairs: Any) -> None:
         done = evaluate(tmp_path / "maps" / "x*_predseg.tif", tmp_path / "labels", tmp_path / "out")
         assert "1 label without a map: left out." in done.text
@@ -220,6 +229,40 @@ class TestRefused:
         with pytest.raises(LabelError, match=r"x2\.png is 9 x 7 pixels, its map .*x2_predseg\.tif 7 x 9") as caught:
             evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
         assert caught.value.exit_code == 3
+
+    def test_a_mask_that_lies_elsewhere(self, tmp_path: Path) -> None:
+        for folder, west in (("maps", 500_000), ("labels", 500_100)):
+            (tmp_path / folder).mkdir()
+            place = {"crs": "EPSG:32633", "transform": Affine(1, 0, west, 0, -1, 5_000_000)}
+            with rasterio.open(
+                tmp_path / folder / "a.tif", "w", driver="GTiff", width=4, height=1, count=1, dtype="uint8", **place
+            ) as file:
+                file.write(np.array([[[0, 1, 0, 1]]], np.uint8))
+        with pytest.raises(LabelError, match=r"labels.a\.tif lies elsewhere on the ground than its map"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_polygons_that_lie_elsewhere(self, tmp_path: Path) -> None:
+        grid = Grid(shape=(4, 5), crs=CRS.from_epsg(32633), transform=Affine(1, 0, 500_000, 0, -1, 5_000_000))
+        with MapWriter(tmp_path / "a_predseg.tif", grid, map_style(LEGEND, "{}")) as writer:
+            writer.write(np.zeros((4, 5), np.uint8))
+        geopandas.GeoDataFrame(geometry=[box(0, 0, 9, 9)], crs="EPSG:32633").to_file(tmp_path / "far.gpkg")
+        with pytest.raises(LabelError, match=r"None of the features of .*far\.gpkg lies on the image"):
+            evaluate(tmp_path / "a_predseg.tif", tmp_path / "far.gpkg", tmp_path / "out")
+
+    def test_maps_that_a_table_does_not_name(self, tmp_path: Path, pairs: Any) -> None:
+        (tmp_path / "runs.csv").write_text("ImageId,EncodedPixels\nb.png,\n")
+        with pytest.raises(PairingError, match="does not name 2 of 3 images: x2, x10"):
+            evaluate(tmp_path / "maps", tmp_path / "runs.csv", tmp_path / "out")
+
+    def test_all_broken_maps_are_named(self, tmp_path: Path, pairs: Any) -> None:
+        for name in ("b", "x2"):
+            (tmp_path / "maps" / f"{name}_predseg.tif").write_bytes(b"II*\x00")
+        with pytest.raises(RasterError, match=r"(?s)2 of 3 maps cannot be used:.*b_predseg\.tif.*x2_predseg\.tif"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+    def test_a_table_of_pairs_is_not_passed_over(self, tmp_path: Path, pairs: Any) -> None:
+        with pytest.raises(UsageError, match="pair_table"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out", open_context(None, ["data.pair_table=pairs.csv"]))
 
     def test_all_bad_files_are_named_at_once(self, tmp_path: Path, pairs: Any) -> None:
         for name in ("x2", "x10"):

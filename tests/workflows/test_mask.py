@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from shapely import Polygon, box
 
-from terrazzo.errors import ConflictError, LabelError, PairingError
+from terrazzo.errors import ConflictError, LabelError, PairingError, RasterError
 from terrazzo.rasters.raster import open_raster
 from terrazzo.workflows.context import Context, open_context
 from terrazzo.workflows.mask import mask
@@ -184,6 +184,64 @@ def test_a_second_time_nothing_is_written_and_strange_files_are_left(tmp_path: P
         mask(images, "high: b1 > 1500", tmp_path / "masks")
     with pytest.raises(ConflictError, match=r"a\.tif"):
         mask(images, polygons, images)
+
+
+def test_a_second_time_the_shares_are_told_again(tmp_path: Path, images: Path, polygons: Path) -> None:
+    first = mask(images, polygons, tmp_path / "masks", rle=True)
+    stamp = (tmp_path / "masks" / "rle.csv").stat().st_mtime_ns
+    second = mask(images, polygons, tmp_path / "masks", rle=True)
+    assert (second.facts, second.written) == (first.facts, first.written)
+    assert (tmp_path / "masks" / "rle.csv").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("name", ["rle.csv", "a_instances.tif", "a.tif"])
+@pytest.mark.parametrize("content", [b"", b"mine\n"])
+def test_files_of_others_are_never_written_over(tmp_path: Path, images: Path, polygons: Path, name: str, content: bytes) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / name).write_bytes(content)
+    with pytest.raises(ConflictError, match=name):
+        mask(images, polygons, tmp_path / "masks", instances=True, rle=True)
+    assert (tmp_path / "masks" / name).read_bytes() == content
+
+
+def test_two_files_are_never_written_to_one_place(tmp_path: Path, images: Path, polygons: Path) -> None:
+    (images / "b.tif").rename(images / "a_instances.tif")
+    with pytest.raises(ConflictError, match=r"two would be written to a_instances\.tif"):
+        mask(images, polygons, tmp_path / "masks", instances=True)
+    assert len(mask(images, polygons, tmp_path / "masks").written["outputs"]) == 2  # type: ignore[arg-type]
+
+
+def test_all_images_with_broken_pixels_are_named(tmp_path: Path, images: Path, polygons: Path) -> None:
+    for name in ("c", "d"):
+        profile = {"width": 300, "height": 200, "dtype": "uint8", "crs": CRS, "transform": ORIGIN, "compress": "deflate"}
+        with rasterio.open(images / f"{name}.tif", "w", driver="GTiff", count=1, **profile) as file:
+            file.write(np.random.default_rng(0).integers(1, 255, (1, 200, 300), np.uint8))
+        content = bytearray((images / f"{name}.tif").read_bytes())
+        content[len(content) // 2 : len(content) // 2 + 2000] = b"\xff" * 2000
+        (images / f"{name}.tif").write_bytes(content)
+    with pytest.raises(RasterError, match=r"(?s)2 of 4 images cannot be used:.*c\.tif is broken.*d\.tif is broken"):
+        mask(images, polygons, tmp_path / "masks")
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["a.tif", "b.tif"]
+
+
+def test_all_vector_files_that_lie_elsewhere_are_named(tmp_path: Path, images: Path) -> None:
+    (tmp_path / "tiles").mkdir()
+    for name in ("a", "b"):
+        geopandas.GeoDataFrame(geometry=[box(10, 50, 10.1, 50.1)], crs="EPSG:4326").to_file(tmp_path / "tiles" / f"{name}.geojson")
+    with pytest.raises(LabelError, match=r"(?s)2 of 2 label files cannot be used:.*a\.geojson.*b\.geojson"):
+        mask(images, tmp_path / "tiles", tmp_path / "masks")
+
+
+def test_labels_that_are_not_there_are_called_labels(tmp_path: Path, images: Path) -> None:
+    with pytest.raises(RasterError, match=r"No labels are found at .*nope\.geojson"):
+        mask(images, tmp_path / "nope.geojson", tmp_path / "masks")
+
+
+def test_images_and_masks_that_are_exchanged(tmp_path: Path, images: Path) -> None:
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", count=3, height=40, width=50, dtype="uint8") as file:
+        file.write(np.random.default_rng(0).integers(0, 255, (3, 40, 50), np.uint8))
+    with pytest.raises(LabelError, match="are images and labels exchanged"):
+        mask(images / "a.tif", tmp_path / "a.tif", tmp_path / "masks")
 
 
 @pytest.mark.parametrize(

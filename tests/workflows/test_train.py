@@ -304,6 +304,12 @@ class TestRefused:
         with pytest.raises(DataError, match="40 x 47"):
             train(data, tmp_path / "run", context=context_of(data))
 
+    def test_no_labels(self, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+        lines = data.read_text(encoding="utf-8").splitlines()
+        data.write_text("\n".join(line for line in lines if not line.startswith("labels")), encoding="utf-8")
+        with pytest.raises(RecipeError, match=r"\[data\] labels is missing"):
+            train(data, tmp_path / "run", context=context_of(data))
+
     def test_a_training_that_diverges(self, data: Path, tmp_path: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("terrazzo.workflows.train.build_loss", lambda *_: lambda logits, _: logits.sum() * float("nan"))
         with pytest.raises(DivergedError, match=r"samples \d"):

@@ -12,7 +12,7 @@ from terrazzo.errors import ConflictError, LabelError, PairingError, UsageError
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.text import class_table
 from terrazzo.labels.failures import Failures
-from terrazzo.labels.kinds import find_labels, one_kind
+from terrazzo.labels.kinds import find_labels, kind_of, one_kind
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.options import LegendOptions
@@ -23,9 +23,12 @@ from terrazzo.labels.source import LabelledImage
 from terrazzo.labels.survey import row_blocks
 from terrazzo.prediction.maps import MAP_SUFFIX
 from terrazzo.rasters.files import ImageFile, find_images
+from terrazzo.rasters.grid import Grid, grids_agree
+from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.rasters.write import LEGEND_TAG, check_writable, writing
+from terrazzo.samples.checks import check_shared
 from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
@@ -46,10 +49,13 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
     if (out / "report.html").exists():
         raise ConflictError(f"{out} holds a report already. Give another OUT.")
     check_writable(out)
-    pairs, unused = _pairs(_maps(str(predictions)), str(labels), context.recipe.data.pair_suffix)
-    legend = _legend(pairs, context)
+    pairs, unused = _pairs(_maps(str(predictions)), str(labels), context.recipe.data)
+    headers = _headers(pairs)
+    legend = _legend(pairs, headers, context)
+    images = [LabelledImage(name=pair.name, path=pair.prediction, grid=header.grid) for pair, header in zip(pairs, headers, strict=True)]
+    check_shared([(image, pair.label) for image, pair in zip(images, pairs, strict=True)], context.recipe.labels)
     counts = _count(pairs, legend, context)
-    frame = score_columns(_table(pairs), counts, legend.classes_of_maps)
+    frame = score_columns(_table(pairs, headers), counts, legend.classes_of_maps)
     total = Confusion(len(legend.classes_of_maps.classes))
     for confusion in counts.values():
         total = total + confusion
@@ -96,21 +102,42 @@ def _maps(spec: str) -> list[ImageFile]:
     return [ImageFile(name=file.name.removesuffix(MAP_SUFFIX), path=file.path) for file in ours] or found
 
 
-def _pairs(maps: Sequence[ImageFile], labels: str, suffix: str) -> tuple[list[Pair], int]:
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    """What a map says of itself."""
+
+    grid: Grid
+    legend: str | None
+    """The legend that it carries, as JSON."""
+
+
+def _headers(pairs: Sequence[Pair]) -> list[_Header]:
+    """Raises RasterError naming all maps that cannot be opened."""
+    failures, found = Failures(), []
+    for pair in pairs:
+        with failures.collect(), open_raster(pair.prediction) as raster:
+            found.append(_Header(grid=raster.grid, legend=raster.tags.get(LEGEND_TAG)))
+    failures.check(len(pairs), "maps")
+    return found
+
+
+def _pairs(maps: Sequence[ImageFile], labels: str, data: DataOptions) -> tuple[list[Pair], int]:
     """Each map with its label, and how many labels are left; one vector file or table serves all maps."""
     if are_rules(labels) and not Path(labels).exists():
         raise UsageError("Rules need the images, which are not at hand here. Make masks of them first: terrazzo mask IMAGES RULES OUT.")
+    if data.pair_table is not None:
+        raise UsageError("evaluate pairs maps with labels by name, not by [data] pair_table. Leave it out, or name the labels as the maps.")
     found = find_labels(labels, Path.cwd())
     if len(found) == 1 and one_kind(found) != "masks":
         return [Pair(name=file.name, prediction=file.path, label=found[0].path) for file in maps], 0
     one_kind(found)
-    return _pair(maps, found, suffix)
+    return _pair(maps, found, data)
 
 
-def _pair(maps: Sequence[ImageFile], labels: Sequence[ImageFile], suffix: str) -> tuple[list[Pair], int]:
+def _pair(maps: Sequence[ImageFile], labels: Sequence[ImageFile], data: DataOptions) -> tuple[list[Pair], int]:
     """Each map with the label of the same name, else of the same stem if only one has it; and how many labels are left."""
     by_name: dict[str, ImageFile] = {}
-    twice = [label for label in labels if by_name.setdefault(label.name.removesuffix(suffix), label) is not label]
+    twice = [label for label in labels if by_name.setdefault(_bare(label.name, data), label) is not label]
     if twice:
         raise PairingError(
             f"Several labels have the same name but for their ending: {listed(label.path.name for label in twice)}. Narrow the pattern."
@@ -130,7 +157,7 @@ def _pair(maps: Sequence[ImageFile], labels: Sequence[ImageFile], suffix: str) -
     if alone:
         raise PairingError(
             f"{len(alone)} of {counted(len(maps), 'map')} without a label of the same stem: {listed(alone)}. "
-            "Check the folders, or set data.pair_suffix."
+            "Check the folders, or set data.pair_suffix or pair_prefix."
         )
     used = [pair.label for pair in pairs]
     if len(set(used)) < len(used):
@@ -138,13 +165,18 @@ def _pair(maps: Sequence[ImageFile], labels: Sequence[ImageFile], suffix: str) -
     return pairs, len(labels) - len(used)
 
 
-def _legend(pairs: Sequence[Pair], context: Context) -> _Legends:
+def _bare(name: str, data: DataOptions) -> str:
+    """A label's name without the prefix and suffix of its stem, where it has them."""
+    folder, slash, stem = name.rpartition("/")
+    return f"{folder}{slash}{stem.removeprefix(data.pair_prefix).removesuffix(data.pair_suffix)}"
+
+
+def _legend(pairs: Sequence[Pair], headers: Sequence[_Header], context: Context) -> _Legends:
     """The legend that the maps carry; [legend], if given, says how the labels are read."""
     carried: dict[str, str] = {}
-    for pair in pairs:
-        with open_raster(pair.prediction) as raster:
-            if (text := raster.tags.get(LEGEND_TAG)) is not None:
-                carried.setdefault(text, pair.name)
+    for pair, header in zip(pairs, headers, strict=True):
+        if header.legend is not None:
+            carried.setdefault(header.legend, pair.name)
     if len(carried) > 1:
         raise LabelError(f"The maps carry different legends, such as {listed(carried.values(), 2)}. Evaluate them apart.")
     given = context.recipe.legend
@@ -185,17 +217,25 @@ def _confusion(pair: Pair, legend: _Legends) -> Confusion:
             raise LabelError(
                 f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, its map {pair.prediction} {maps.shape[0]} x {maps.shape[1]}."
             )
+        _check_place(pair, maps.grid)
         for window in row_blocks(maps.shape):
             confusion.add(masks.read(window), maps.read(window))
     return confusion
 
 
-def _table(pairs: Sequence[Pair]) -> geopandas.GeoDataFrame:
+def _check_place(pair: Pair, grid: Grid) -> None:
+    """Refuse a mask that lies elsewhere on the ground than its map."""
+    if kind_of(pair.label) == "masks":
+        with open_raster(pair.label) as mask:
+            if not grids_agree(grid, mask.grid):
+                raise LabelError(
+                    f"{pair.label} lies elsewhere on the ground than its map {pair.prediction}. Give a label on the map's grid."
+                )
+
+
+def _table(pairs: Sequence[Pair], headers: Sequence[_Header]) -> geopandas.GeoDataFrame:
     """A row an image, with its footprint."""
-    grids = []
-    for pair in pairs:
-        with open_raster(pair.prediction) as raster:
-            grids.append(raster.grid)
+    grids = [header.grid for header in headers]
     windows = [whole(grid.shape) for grid in grids]
     geometry, crs, codes = footprints([SceneWindows(grid=grid, windows=[window]) for grid, window in zip(grids, windows, strict=True)])
     table = pd.DataFrame(

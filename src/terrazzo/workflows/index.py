@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from terrazzo.errors import RecipeError
 from terrazzo.labels.reader import LabelPlace, LabelReader, find_legend
 from terrazzo.labels.sentences import counted
 from terrazzo.rasters.options import DataOptions
@@ -35,7 +36,12 @@ def index(images: str | Path, labels: str | Path, out: str | Path, context: Cont
 
 
 def index_scenes(scenes: Sequence[Scene], data: DataOptions, context: Context) -> Samples:
-    """Check and index scenes by the context's [legend] and [samples]; not split yet."""
+    """Check and index scenes by the context's [legend] and [samples]; not split yet.
+
+    Raises RecipeError if no labels are given, and what `check_scenes` and `build_index` raise.
+    """
+    if data.labels is None:
+        raise RecipeError("[data] labels is missing: give a file, a folder, a pattern such as 'labels/*.tif', or rules.")
     checked = check_scenes(scenes, data, context.recipe.labels)
     return build_index(checked, label_reader(scenes, data, context), context.recipe.samples, context.progress)
 

@@ -1,17 +1,22 @@
 """mask: labels of any form as class masks on each image's grid."""
 
+import filecmp
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
-from terrazzo.errors import ConflictError, LabelError
+from terrazzo.errors import ConflictError, LabelError, RasterError
+from terrazzo.labels.failures import Failures
 from terrazzo.labels.kinds import fingerprint
 from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.reader import LabelPlace, LabelReader
 from terrazzo.labels.rules import Rules
 from terrazzo.labels.run_write import write_runs
@@ -49,15 +54,6 @@ class Job:
         return self.path.with_name(f"{self.path.stem}{INSTANCES_SUFFIX}.tif")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """What a mask holds."""
-
-    pixels: NDArray[np.int64]
-    """(256,) by class index, 255 left out."""
-    objects: int
-
-
 def mask(
     images: str | Path, labels: str | Path, out: str | Path, *, instances: bool = False, rle: bool = False, context: Context | None = None
 ) -> Result:
@@ -76,42 +72,62 @@ def mask(
     scenes = find_scenes(data, context.folder)
     reader = label_reader(scenes, data, context)
     jobs = _jobs(check_labels(scenes, data, context.recipe.labels), reader, out)
+    _check_places(jobs, out, instances=instances)
     todo = [job for job in jobs if not _done(job, instances=instances)]
-    found: list[Written] = []
+    kept = [job for job in jobs if _done(job, instances=instances)]
+    pixels = sum((_held(job.path, reader.legend) for job in kept), np.zeros(IGNORE + 1, np.int64))
+    failures = Failures()
     with context.progress.task("mask", len(todo), "images") as advance:
         for job in todo:
-            found.append(_write(job, reader, instances=instances))
+            with failures.collect():
+                pixels += _write(job, reader, instances=instances)
             advance(1)
+    failures.check(len(jobs), "images")
     outputs = [job.path for job in jobs] + [job.instances_path for job in jobs if instances]
     if rle:
-        write_runs(out / RUNS_NAME, _objects(jobs, reader))
+        _write_table(out / RUNS_NAME, jobs, reader)
         outputs.append(out / RUNS_NAME)
-    kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
-    lines = [f"{counted(len(jobs), 'mask')} in {out}{kept}", *_shares(found, reader.legend)]
-    return Result(text="\n".join(lines), written={"outputs": outputs}, facts={"classes": _plain_shares(found, reader.legend)})
+    from_before = f", {len(kept)} of them kept from before" if kept else ""
+    shares = _shares(pixels, reader.legend)
+    lines = [f"{counted(len(jobs), 'mask')} in {out}{from_before}"]
+    lines += [", ".join(f"{name} {share:.2%}" for name, share in shares.items())] if shares else []
+    return Result(text="\n".join(lines), written={"outputs": outputs}, facts={"classes": shares})
 
 
 def _jobs(checked: list[CheckedScene], reader: LabelReader, out: Path) -> list[Job]:
-    """A job for each image. Raises ConflictError if a mask would be written over a file of another origin."""
+    """A job for each image."""
     stems = output_stems([ImageFile(name=fact.scene.name, path=fact.scene.image) for fact in checked])
+    origins: dict[LabelPlace, str] = {}
     jobs = []
     for fact in checked:
         if fact.scene.label is None:
             raise LabelError(f"{fact.scene.image} has no labels. Give masks, a vector file, a table or rules.")
         path = out / f"{stems[fact.scene.image]}.tif"
-        jobs.append(Job(checked=fact, place=fact.scene.label, path=path, provenance=_provenance(fact, fact.scene.label, reader)))
-    strange = [job.path.name for job in jobs if job.path.exists() and _provenance_of(job.path) != job.provenance]
-    if strange:
-        raise ConflictError(f"{out} holds files that these labels and options did not make: {listed(strange)}. Give another OUT.")
+        place = fact.scene.label
+        if place not in origins:
+            origins[place] = str(place) if isinstance(place, Rules) else fingerprint(place)
+        jobs.append(Job(checked=fact, place=place, path=path, provenance=_provenance(fact, origins[place], reader)))
     return jobs
 
 
-def _provenance(fact: CheckedScene, place: LabelPlace, reader: LabelReader) -> str:
-    """Everything that the mask depends on, without the paths."""
+def _check_places(jobs: list[Job], out: Path, *, instances: bool) -> None:
+    """Raises ConflictError if a file of another origin would be written over, or two files to one place."""
+    places = [(path, job) for job in jobs for path in ([job.path, job.instances_path] if instances else [job.path])]
+    counts = Counter(str(path).casefold() for path, _ in places)
+    twice = sorted({path.relative_to(out).as_posix() for path, _ in places if counts[str(path).casefold()] > 1})
+    if twice:
+        raise ConflictError(f"Of these images two would be written to {listed(twice)}. Rename one, or leave --instances out.")
+    strange = [path.relative_to(out).as_posix() for path, job in places if path.exists() and _provenance_of(path) != job.provenance]
+    if strange:
+        raise ConflictError(f"{out} holds files that these labels and options did not make: {listed(strange)}. Give another OUT.")
+
+
+def _provenance(fact: CheckedScene, origin: str, reader: LabelReader) -> str:
+    """Everything that the mask depends on, without the paths. origin: what tells the labels from others."""
     reading = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "hdu", "page", "array", "axes"}
     made_from = {
         "image": digest(fact.scene.image),
-        "labels": str(place) if isinstance(place, Rules) else fingerprint(place),
+        "labels": origin,
         "legend": json.loads(reader.legend.to_json()),
         "options": reader.options.model_dump(mode="json"),
         "reading": reader.data.model_dump(mode="json", include=reading, exclude_defaults=True),
@@ -120,33 +136,47 @@ def _provenance(fact: CheckedScene, place: LabelPlace, reader: LabelReader) -> s
 
 
 def _provenance_of(path: Path) -> str | None:
-    with open_raster(path) as raster:
-        return raster.tags.get(PROVENANCE_TAG)
+    """What a file says that it is made from; None: it was not made here, as one that cannot be read was not."""
+    try:
+        with open_raster(path) as raster:
+            return raster.tags.get(PROVENANCE_TAG)
+    except RasterError:
+        return None
 
 
 def _done(job: Job, *, instances: bool) -> bool:
     return job.path.exists() and (not instances or job.instances_path.exists())
 
 
-def _write(job: Job, reader: LabelReader, *, instances: bool) -> Written:
+def _held(path: Path, legend: Legend) -> NDArray[np.int64]:
+    """Pixels by class index (256,) of a mask that is there already."""
+    pixels = np.zeros(IGNORE + 1, np.int64)
+    with MaskLabels(path, legend.plain()) as held:
+        for window in row_blocks(held.shape):
+            pixels += np.bincount(held.read(window).ravel(), minlength=IGNORE + 1)
+    return pixels
+
+
+def _write(job: Job, reader: LabelReader, *, instances: bool) -> NDArray[np.int64]:
+    """Pixels by class index (256,), 255 left out."""
     legend = reader.legend
     colors = dict(zip(legend.values, legend.colors, strict=True))
     style = MapStyle(colors=colors, legend_json=legend.plain().to_json(), provenance_json=job.provenance)
-    pixels, objects = np.zeros(IGNORE + 1, np.int64), 0
+    numbered = replace(INSTANCES, tags={PROVENANCE_TAG: job.provenance})
+    pixels = np.zeros(IGNORE + 1, np.int64)
     with ExitStack() as stack:
         raster = stack.enter_context(open_raster(job.checked.scene.image, reader.data))
         source = stack.enter_context(reader.open(job.place, job.checked.labelled))
         if instances and not source.has_instances:
             raise LabelError(f"{job.place} tells no objects apart, so there are no instances to write. Leave --instances out.")
         classes = stack.enter_context(MapWriter(job.path, raster.grid, style))
-        numbers = stack.enter_context(writing_bands(job.instances_path, raster.grid, INSTANCES)) if instances else None
+        numbers = stack.enter_context(writing_bands(job.instances_path, raster.grid, numbered)) if instances else None
         for indices, found in _rows(raster, source, wanted=numbers is not None):
             classes.write(legend.decode(indices))
             pixels += np.bincount(indices.ravel(), minlength=IGNORE + 1)
             if numbers is not None and found is not None:
                 numbers.add(found[None])
-                objects = max(objects, int(found.max()))
-    return Written(pixels=pixels, objects=objects)
+    return pixels
 
 
 def _rows(raster: Raster, source: Labels, *, wanted: bool) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint32] | None]]:
@@ -157,11 +187,23 @@ def _rows(raster: Raster, source: Labels, *, wanted: bool) -> Iterator[tuple[NDA
         yield indices, np.where(valid, source.instances(window), np.uint32(0)) if wanted else None
 
 
+def _write_table(path: Path, jobs: list[Job], reader: LabelReader) -> None:
+    """Write the table of runs; one that is there already has to be the same, and stays."""
+    if not path.exists():
+        write_runs(path, _objects(jobs, reader))
+        return
+    with TemporaryDirectory() as folder:
+        write_runs(Path(folder) / RUNS_NAME, _objects(jobs, reader))
+        if not path.is_file() or not filecmp.cmp(path, Path(folder) / RUNS_NAME, shallow=False):
+            raise ConflictError(f"{path} holds other runs than those of these masks. Remove it, or give another OUT.")
+
+
 def _objects(jobs: list[Job], reader: LabelReader) -> Iterator[tuple[str, NDArray[np.bool_] | NDArray[np.uint32]]]:
     """The file name of each image, with its object numbers, or with the mask of what is not background."""
     names = [job.checked.scene.image.name for job in jobs]
+    counts = Counter(names)
     for job, name in zip(jobs, names, strict=True):
-        called = name if names.count(name) == 1 else f"{job.checked.scene.name}{job.checked.scene.image.suffix}"
+        called = name if counts[name] == 1 else f"{job.checked.scene.name}{job.checked.scene.image.suffix}"
         with open_raster(job.checked.scene.image, reader.data) as raster, reader.open(job.place, job.checked.labelled) as source:
             window = whole(raster.shape)
             indices = source.read(window)
@@ -169,13 +211,8 @@ def _objects(jobs: list[Job], reader: LabelReader) -> Iterator[tuple[str, NDArra
             yield called, np.where(shown, source.instances(window), np.uint32(0)) if source.has_instances else shown
 
 
-def _shares(found: list[Written], legend: Legend) -> list[str]:
-    shares = _plain_shares(found, legend)
-    return [", ".join(f"{name} {share:.2%}" for name, share in shares.items())] if shares else []
-
-
-def _plain_shares(found: list[Written], legend: Legend) -> Mapping[str, float]:
-    """The share of each class of the masks that were written, among the pixels that are not left out."""
-    pixels = sum((written.pixels for written in found), np.zeros(IGNORE + 1, np.int64))[: len(legend.classes)]
-    total = int(pixels.sum())
-    return {name: int(count) / total for name, count in zip(legend.names, pixels, strict=True)} if total else {}
+def _shares(pixels: NDArray[np.int64], legend: Legend) -> Mapping[str, float]:
+    """The share of each class of the masks among the pixels that are not left out; nothing where all are."""
+    counts = pixels[: len(legend.classes)]
+    total = int(counts.sum())
+    return {name: int(count) / total for name, count in zip(legend.names, counts, strict=True)} if total else {}
