@@ -10,6 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
 
+from terrazzo.errors import LabelError
 from terrazzo.labels.sentences import counted
 from terrazzo.samples.table import load
 from terrazzo.workflows.context import open_context
@@ -83,3 +84,14 @@ def test_touching_ships_count_as_two(tmp_path: Path) -> None:
     (tmp_path / "ships.csv").write_text("ImageId,EncodedPixels\na.png,1 3\na.png,4 3\nb.png,\n")
     index(tmp_path / "images", tmp_path / "ships.csv", tmp_path / "samples.parquet", open_context(None, ["samples.size=16"]))
     assert load(tmp_path / "samples.parquet").frame["objects"].tolist() == [2, 0]
+
+
+def test_tables_without_any_object_are_nothing_to_learn_from(tmp_path: Path) -> None:
+    """Torture 10: blank images are fine for mask, but not all images of a set."""
+    Image.fromarray(np.full((10, 12), 9, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "ships.csv").write_text("ImageId,EncodedPixels\na.png,\n")
+    mask(tmp_path / "a.png", tmp_path / "ships.csv", tmp_path / "masks")
+    assert not values(tmp_path / "masks" / "a.tif").any()
+    with pytest.raises(LabelError, match="All labels are empty"):
+        index(tmp_path / "a.png", tmp_path / "ships.csv", tmp_path / "samples.parquet")
+    assert not (tmp_path / "samples.parquet").exists()
