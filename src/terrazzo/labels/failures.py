@@ -1,12 +1,20 @@
 """Gather the bad files of a job, so that one error names them all."""
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from terrazzo.errors import DataError
+from terrazzo.progress import Progress
 
 SHOWN = 20
+MOST_THREADS = 8
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class Failures:
@@ -43,3 +51,26 @@ class Failures:
         if len(said) > SHOWN:
             lines.append(f"  and {sum(list(said.values())[SHOWN:])} more.")
         raise kind("\n".join(lines)) from first
+
+
+def all_on_threads(function: Callable[[Item], Made], items: Sequence[Item], progress: Progress, label: str, noun: str) -> list[Made]:
+    """What the function makes of each item, in their order, on several threads.
+
+    label: of the task. noun: what the items are, in the plural.
+    Raises one error for all items of which it raised a DataError.
+    """
+    failures = Failures()
+    made: list[Made] = []
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix=label.replace(" ", "-"))
+    try:
+        pending = [pool.submit(function, item) for item in items]
+        with progress.task(label, len(items), noun) as advance:
+            for future in pending:
+                with failures.collect():
+                    made.append(future.result())
+                advance(1)
+    finally:
+        # a cancelled task does not go on
+        pool.shutdown(cancel_futures=True)
+    failures.check(len(items), noun)
+    return made

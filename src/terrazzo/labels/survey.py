@@ -1,14 +1,12 @@
 """A survey of mask files: what they hold, and how often."""
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 from terrazzo.errors import LabelError
 from terrazzo.labels.coding import open_mask, raw_nodata
-from terrazzo.labels.failures import Failures
+from terrazzo.labels.failures import all_on_threads
 from terrazzo.labels.forms import FileForms, FileValues, Form, ValueCounts, agree, possible
 from terrazzo.labels.options import LegendOptions
 from terrazzo.labels.raw import Encoding
@@ -22,7 +20,6 @@ __all__ = ["FileValues", "ValueCounts", "row_blocks", "survey"]
 
 BLOCK_BYTES = 2**22
 """Masks are read in blocks of whole rows of about this size."""
-MOST_THREADS = 8
 NO_OPTIONS = LegendOptions()
 
 
@@ -34,20 +31,7 @@ def survey(
     options: say what the masks hold, if they do not show it themselves. reading: how the files are opened.
     Raises LabelError or RasterError naming all files that cannot be read as masks.
     """
-    failures = Failures()
-    found = []
-    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="survey")
-    try:
-        pending = [pool.submit(_survey_file, path, options, reading) for path in files]
-        with progress.task("read masks", len(files), "masks") as advance:
-            for future in pending:
-                with failures.collect():
-                    found.append(future.result())
-                advance(1)
-    finally:
-        # a cancelled survey does not read on
-        pool.shutdown(cancel_futures=True)
-    failures.check(len(files), "masks")
+    found = all_on_threads(lambda path: _survey_file(path, options, reading), files, progress, "read masks", "masks")
     return agree(found, options)
 
 

@@ -1,9 +1,7 @@
 """The index: every window of every scene, and what is in it."""
 
 import logging
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from terrazzo.errors import DataError, LabelError
-from terrazzo.labels.failures import Failures
+from terrazzo.labels.failures import all_on_threads
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.sentences import counted
@@ -32,7 +30,6 @@ from terrazzo.samples.table import Samples, pixels_column
 
 WHOLE_BYTES = 2**28
 """Scenes up to this size are read in one piece, larger ones window by window."""
-MOST_THREADS = 8
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +60,7 @@ def build_index(checked: Sequence[CheckedScene], reader: LabelReader, options: S
     if unlabelled or not checked:
         raise LabelError(f"{counted(len(unlabelled) or len(checked), 'image')} to index without labels. Set [data] labels.")
     legend = reader.legend
-    counts = _count_scenes(checked, _Counter(reader, options), progress)
+    counts = all_on_threads(_Counter(reader, options).count, checked, progress, "index", "scenes")
     _check_presence(counts, legend)
     kept = [_kept(found, options.min_valid) for found in counts]
     windows, total = sum(len(use) for use in kept), sum(len(found.windows) for found in counts)
@@ -150,25 +147,6 @@ def _labels(raster: Raster, source: Labels, window: Window) -> NDArray[np.uint8]
     if not valid.all():
         labels[~valid] = IGNORE
     return labels
-
-
-def _count_scenes(scenes: Sequence[CheckedScene], counter: _Counter, progress: Progress) -> list[_Counts]:
-    """Count all scenes on several threads, in their order; all bad ones are named at the end."""
-    failures = Failures()
-    found = []
-    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="index")
-    try:
-        pending = [pool.submit(counter.count, scene) for scene in scenes]
-        with progress.task("index", len(scenes), "scenes") as advance:
-            for future in pending:
-                with failures.collect():
-                    found.append(future.result())
-                advance(1)
-    finally:
-        # a cancelled index does not read on
-        pool.shutdown(cancel_futures=True)
-    failures.check(len(scenes), "scenes")
-    return found
 
 
 def _kept(found: _Counts, min_valid: float) -> list[int]:

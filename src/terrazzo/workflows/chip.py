@@ -12,9 +12,8 @@ from pathlib import Path
 from terrazzo.errors import RecipeError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.reader import LabelPlace, LabelReader
-from terrazzo.labels.rules import Rules
 from terrazzo.labels.source import LabelledImage
-from terrazzo.rasters.chips.ahead import ahead
+from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.chips.journal import Entry, Journal
 from terrazzo.rasters.chips.layout import ChipPlace, chip_count, chip_runs
 from terrazzo.rasters.chips.look import look_of, open_whole
@@ -30,12 +29,10 @@ from terrazzo.workflows.chip_origin import check_free, check_origin, on_disk, re
 from terrazzo.workflows.chip_writer import ChipFolder, ImageChips
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.index import label_reader
+from terrazzo.workflows.origin import label_origin, legend_origin, reading_origin
 
 WAITING = 4
 """Threads beyond those that compute: they wait for the disk."""
-
-READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "resampling", "hdu", "page", "array", "axes"}
-"""Options of [data] that change what pixels hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +123,8 @@ def _labelled(found: Sequence[ImageFile], images: Sequence[str | Path], labels: 
     scenes = find_scenes(data, context.folder) if len(images) == 1 else find_scenes(data, context.folder, list(found))
     taken = {file.path for file in found}
     scenes = [scene for scene in scenes if scene.image in taken]
-    reader = label_reader(scenes, data, context)
     checked = check_labels(scenes, data, context.recipe.labels)
+    reader = label_reader(scenes, data, context)
     stems = output_stems([ImageFile(name=fact.scene.name, path=fact.scene.image) for fact in checked])
     jobs = []
     for fact in checked:
@@ -137,9 +134,7 @@ def _labelled(found: Sequence[ImageFile], images: Sequence[str | Path], labels: 
             Job(
                 path=fact.scene.image,
                 stem=stems[fact.scene.image],
-                made_from=json.dumps(
-                    {"image": digest(fact.scene.image), "labels": str(place) if isinstance(place, Rules) else digest(place)}
-                ),
+                made_from=json.dumps({"image": digest(fact.scene.image), "labels": label_origin(place)}),
                 shape=fact.grid.shape,
                 labels=(place, fact.labelled),
             )
@@ -152,10 +147,10 @@ def _made_by(context: Context, reader: LabelReader | None) -> str:
     recipe = context.recipe
     by: dict[str, object] = {
         "chip": recipe.chip.model_dump(mode="json"),
-        "reading": recipe.data.model_dump(mode="json", include=READING, exclude_defaults=True),
+        "reading": reading_origin(recipe.data),
     }
     if reader is not None:
-        by |= {"legend": json.loads(reader.legend.to_json()), "labels": reader.options.model_dump(mode="json")}
+        by |= {"legend": legend_origin(reader.legend), "labels": reader.options.model_dump(mode="json")}
     return json.dumps(by, ensure_ascii=False)
 
 

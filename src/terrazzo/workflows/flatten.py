@@ -10,7 +10,7 @@ from typing import Any
 from terrazzo.errors import ConflictError, DataError, UsageError
 from terrazzo.labels.sentences import counted
 from terrazzo.progress import Advance
-from terrazzo.rasters.chips.ahead import ahead
+from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.grid import Grid, crs_name, same_crs
 from terrazzo.rasters.tables.flatten import Flattening, Part, Picture, cut_part, make_rows, pixel_count, read_part, read_windows
 from terrazzo.rasters.tables.layout import TableLayout, TableNote

@@ -14,7 +14,6 @@ from terrazzo.errors import DataError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.reader import LabelPlace, LabelReader
-from terrazzo.labels.rules import Rules
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.files import digest, find_images
@@ -28,9 +27,7 @@ from terrazzo.samples.checks import check_labels
 from terrazzo.samples.scenes import Scene, find_scenes
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.index import label_reader
-
-READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "resampling", "hdu", "page", "array", "axes"}
-"""Options of [data] that change what pixels hold."""
+from terrazzo.workflows.origin import label_origin, legend_origin, reading_origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +96,13 @@ class GivenImages:
         made: dict[str, object] = {
             **options,
             "images": {image.name: digest(image.path) for image in self.images},
-            "reading": data.model_dump(mode="json", include=READING, exclude_defaults=True),
+            "reading": reading_origin(data),
         }
         if self.reader is not None:
             places = {image.labels[0] for image in self.images if image.labels is not None}
             made |= {
-                "labels": sorted(str(place) if isinstance(place, Rules) else digest(place) for place in places),
-                "legend": json.loads(self.reader.legend.to_json()),
+                "labels": sorted(label_origin(place) for place in places),
+                "legend": legend_origin(self.reader.legend),
                 "options": self.reader.options.model_dump(mode="json"),
             }
         text = json.dumps(made, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -130,8 +127,8 @@ def given_images(images: Sequence[str | Path], labels: str | None, context: Cont
         return GivenImages(images=_opened(scenes, data))
     paired = data.model_copy(update={"images": str(images[0]), "labels": labels})
     scenes = find_scenes(paired, Path.cwd(), None if len(images) == 1 else list(found.values()))
-    reader = label_reader(scenes, paired, context)
     check_labels(scenes, paired, context.recipe.labels)
+    reader = label_reader(scenes, paired, context)
     return GivenImages(images=_opened(scenes, data), reader=reader)
 
 

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import ConflictError, LabelError, RasterError
 from terrazzo.labels.failures import Failures
-from terrazzo.labels.kinds import fingerprint
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.reader import LabelPlace, LabelReader
-from terrazzo.labels.rules import Rules
 from terrazzo.labels.run_write import write_runs
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import Labels
@@ -32,6 +30,7 @@ from terrazzo.samples.checks import CheckedScene, check_labels
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.index import label_reader
+from terrazzo.workflows.origin import label_origin, legend_origin, reading_origin
 
 INSTANCES_SUFFIX = "_instances"
 RUNS_NAME = "rle.csv"
@@ -70,8 +69,9 @@ def mask(
     check_writable(out)
     data = context.recipe.data.model_copy(update={"images": str(images), "labels": str(labels)})
     scenes = find_scenes(data, context.folder)
+    checked = check_labels(scenes, data, context.recipe.labels)
     reader = label_reader(scenes, data, context)
-    jobs = _jobs(check_labels(scenes, data, context.recipe.labels), reader, out)
+    jobs = _jobs(checked, reader, out)
     _check_places(jobs, out, instances=instances)
     todo = [job for job in jobs if not _done(job, instances=instances)]
     kept = [job for job in jobs if _done(job, instances=instances)]
@@ -105,7 +105,7 @@ def _jobs(checked: list[CheckedScene], reader: LabelReader, out: Path) -> list[J
         path = out / f"{stems[fact.scene.image]}.tif"
         place = fact.scene.label
         if place not in origins:
-            origins[place] = str(place) if isinstance(place, Rules) else fingerprint(place)
+            origins[place] = label_origin(place)
         jobs.append(Job(checked=fact, place=place, path=path, provenance=_provenance(fact, origins[place], reader)))
     return jobs
 
@@ -124,13 +124,12 @@ def _check_places(jobs: list[Job], out: Path, *, instances: bool) -> None:
 
 def _provenance(fact: CheckedScene, origin: str, reader: LabelReader) -> str:
     """Everything that the mask depends on, without the paths. origin: what tells the labels from others."""
-    reading = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "hdu", "page", "array", "axes"}
     made_from = {
         "image": digest(fact.scene.image),
         "labels": origin,
-        "legend": json.loads(reader.legend.to_json()),
+        "legend": legend_origin(reader.legend),
         "options": reader.options.model_dump(mode="json"),
-        "reading": reader.data.model_dump(mode="json", include=reading, exclude_defaults=True),
+        "reading": reading_origin(reader.data),
     }
     return json.dumps(made_from, ensure_ascii=False)
 

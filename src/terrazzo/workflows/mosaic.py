@@ -7,7 +7,7 @@ from pathlib import Path
 from terrazzo.errors import ConflictError, RasterError, UsageError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted
-from terrazzo.rasters.chips.ahead import ahead
+from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.chips.cut import mask_of
 from terrazzo.rasters.files import find_images
 from terrazzo.rasters.mosaic.cog import BLOCK_PX, writing_cog

@@ -10,7 +10,7 @@ from pathlib import Path
 from terrazzo.errors import ConflictError, UsageError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import listed
-from terrazzo.rasters.chips.ahead import ahead
+from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.files import digest
 from terrazzo.rasters.tables.columns import look_at
 from terrazzo.rasters.tables.images import ImageSize, ImageSource

@@ -15,7 +15,7 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetWriter
 
 from terrazzo.errors import EnvironmentFault, RasterError
-from terrazzo.rasters.chips.ahead import ahead
+from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.chips.encode import describe, profile
 from terrazzo.rasters.chips.look import Look, Mask
 from terrazzo.rasters.formats.directory import CACHE_BYTES, FAILURES

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.progress import Progress
-from terrazzo.rasters.chips.ahead import ahead
+from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.tables.bins import bins_between, view_between
 from terrazzo.rasters.tables.figures import PERCENTS, Figures, Moments, counted_moments, merged, moments_of, ranks
 from terrazzo.rasters.tables.keys import key_type, to_keys

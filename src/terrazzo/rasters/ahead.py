@@ -14,7 +14,7 @@ def ahead(function: Callable[[Item], Made], items: Iterable[Item], threads: int)
 
     Whoever stops taking, or an item that fails, ends the work: what is begun is finished, nothing else is begun.
     """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="chips")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
     pending: deque[Future[Made]] = deque()
     try:
         for item in items:

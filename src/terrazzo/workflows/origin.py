@@ -1,0 +1,28 @@
+"""What results depend on, told without paths, so that a second run can tell its own from others'."""
+
+import json
+from typing import Any
+
+from terrazzo.labels.kinds import fingerprint
+from terrazzo.labels.legend import Legend
+from terrazzo.labels.reader import LabelPlace
+from terrazzo.labels.rules import Rules
+from terrazzo.rasters.options import DataOptions
+
+READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "resampling", "hdu", "page", "array", "axes"}
+"""Options of [data] that change what pixels hold."""
+
+
+def reading_origin(data: DataOptions) -> dict[str, Any]:
+    """The options of [data] that were changed and change what pixels hold, as values that JSON can hold."""
+    return data.model_dump(mode="json", include=READING, exclude_defaults=True)
+
+
+def label_origin(place: LabelPlace) -> str:
+    """What tells labels from others: the rules, or a digest of the bytes of their files."""
+    return str(place) if isinstance(place, Rules) else fingerprint(place)
+
+
+def legend_origin(legend: Legend) -> Any:
+    """A legend as a value that JSON can hold."""
+    return json.loads(legend.to_json())
