@@ -92,3 +92,16 @@ def test_crop_without_holes() -> None:
     assert cut.values.tolist() == [[[13, 14, 15], [19, 20, 21]]]
     assert cut.valid.shape == (2, 3)
     assert cut.holes is None
+
+
+def test_touching_objects_are_told_apart_where_labels_do(tmp_path: Path, write_image: Any) -> None:
+    numbers = np.zeros((6, 8), np.uint16)
+    numbers[1:4, 1:3], numbers[1:4, 3:6] = 1, 300
+    image = write_image(tmp_path / "a.tif", np.zeros((1, 6, 8), np.uint8))
+    label = write_image(tmp_path / "a_mask.tif", numbers)
+    told = Legend(classes=LEGEND.classes, remap={1: 3}, encoding="instances")
+    window = Window(col_off=2, row_off=1, width=3, height=2)
+    found = SceneStore([Scene(name="a", image=image, label=label)], LabelReader(told)).instances("a", window)
+    assert found is not None
+    assert found[0, 0] != found[0, 1] == found[0, 2] != 0
+    assert SceneStore([Scene(name="a", image=image, label=None)], LabelReader(told)).instances("a", window) is None

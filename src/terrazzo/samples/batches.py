@@ -15,7 +15,7 @@ from terrazzo.samples.chip import to_chip
 from terrazzo.samples.ground import HeldOut
 from terrazzo.samples.options import AugmentOptions
 from terrazzo.samples.scaling import Scaling
-from terrazzo.samples.store import SceneStore
+from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
 
 AHEAD = 3
@@ -60,7 +60,7 @@ class Batch:
 class Preparation:
     """All that turns a sample into a chip."""
 
-    store: SceneStore
+    store: Source
     scaling: Scaling
     size: Shape
     """(height, width) of every chip; smaller windows are padded with ignored pixels."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,34 @@ from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.samples.scenes import Scene
 
 MEGABYTE = 2**20
+
+
+class Source(Protocol):
+    """Where the pixels and labels of samples come from; safe to read from several threads, and in processes that get a copy of it."""
+
+    def shape(self, scene: str) -> Shape:
+        """(height, width) of a scene in pixels."""
+        ...
+
+    def raster(self, scene: str) -> Raster:
+        """The image of a scene."""
+        ...
+
+    def image(self, scene: str, window: Window) -> Pixels:
+        """The pixels of a window inside a scene."""
+        ...
+
+    def labels(self, scene: str, window: Window) -> NDArray[np.uint8]:
+        """Class indices (height, width) of a window inside a scene; 255 where ignored."""
+        ...
+
+    def instances(self, scene: str, window: Window) -> NDArray[np.uint32] | None:
+        """Object numbers (height, width) of a window inside a scene, 0 where there is none; None where objects are not told apart."""
+        ...
+
+    def read(self, scene: str, window: Window) -> tuple[Pixels, NDArray[np.uint8]]:
+        """The pixels of a window and its labels, 255 also where the pixels are not valid: what learning and scoring look at."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +71,7 @@ class SceneStore:
         return self._open(scene).raster.shape
 
     def raster(self, scene: str) -> Raster:
+        """The image of a scene."""
         return self._open(scene).raster
 
     def image(self, scene: str, window: Window) -> Pixels:
@@ -60,6 +90,11 @@ class SceneStore:
             return loaded.source.read(window)
         rows, columns = window.slices
         return loaded.labels[rows, columns]
+
+    def instances(self, scene: str, window: Window) -> NDArray[np.uint32] | None:
+        """Object numbers (height, width) of a window inside a scene, 0 where there is none; None where objects are not told apart."""
+        source = self._open(scene).source
+        return source.instances(window) if source is not None and source.has_instances else None
 
     def read(self, scene: str, window: Window) -> tuple[Pixels, NDArray[np.uint8]]:
         """The pixels of a window and its labels, 255 also where the pixels are not valid: what learning and scoring look at."""

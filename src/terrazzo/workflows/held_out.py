@@ -18,7 +18,7 @@ from terrazzo.rasters.files import ImageFile, output_stems
 from terrazzo.rasters.window import Window
 from terrazzo.samples.batches import Sample, rows_by_scene
 from terrazzo.samples.ground import Rectangles
-from terrazzo.samples.store import SceneStore
+from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class HeldOutScores:
     """The map of each scene, predicted where windows touch the part."""
 
 
-def score_held_out(samples: Samples, store: SceneStore, predictor: Predictor, out: Path, progress: Progress) -> HeldOutScores:
+def score_held_out(samples: Samples, store: Source, predictor: Predictor, out: Path, progress: Progress) -> HeldOutScores:
     """Map the scenes of the held-out part into a folder and count how the maps agree with the labels there."""
     part = evaluated_part(samples)
     by_scene = rows_by_scene(samples.part(part))
@@ -67,7 +67,7 @@ def evaluated_part(samples: Samples) -> str:
 class _Counter:
     """Compares finished rows with the labels under held-out samples."""
 
-    def __init__(self, store: SceneStore, by_scene: Mapping[str, list[Sample]], classes: int) -> None:
+    def __init__(self, store: Source, by_scene: Mapping[str, list[Sample]], classes: int) -> None:
         self.scenes: dict[int, str] = {}
         self.total = Confusion(classes)
         self.by_sample = {sample.id: Confusion(classes) for members in by_scene.values() for sample in members}

@@ -28,7 +28,7 @@ from terrazzo.samples.ground import HeldOut
 from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.scenes import Scene, find_scenes
 from terrazzo.samples.split import assign_split
-from terrazzo.samples.store import SceneStore
+from terrazzo.samples.store import SceneStore, Source
 from terrazzo.samples.table import PARTS, Samples, load
 from terrazzo.training.fit import Task, Trainer, best_weights
 from terrazzo.training.losses import balanced_weights, build_loss
@@ -84,7 +84,7 @@ class Lesson:
 
     scenes: list[Scene]
     samples: Samples
-    store: SceneStore
+    store: Source
 
     @property
     def legend(self) -> Legend:
@@ -241,13 +241,13 @@ def held_out_ground(lesson: Lesson, train_part: Samples) -> HeldOut:
     return HeldOut.of(lesson.samples, {str(scene): lesson.store.raster(scene).grid for scene in train_part.frame["scene"].unique()})
 
 
-def measure_scaling(train_part: Samples, store: SceneStore, recipe: Recipe) -> Scaling:
+def measure_scaling(train_part: Samples, store: Source, recipe: Recipe) -> Scaling:
     """Band statistics over every valid pixel of the training windows, each pixel once."""
     covered = int((train_part.frame["width"] * train_part.frame["height"]).sum())
     return measure(_training_blocks(train_part, store), recipe.data.scaling, covered)
 
 
-def _training_blocks(train_part: Samples, store: SceneStore) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
+def _training_blocks(train_part: Samples, store: Source) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
     for scene, members in rows_by_scene(train_part).items():
         for block in cover(store.shape(scene), (BLOCK, BLOCK), 0):
             counted = np.zeros(block.shape, np.bool_)
