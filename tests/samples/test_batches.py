@@ -151,15 +151,11 @@ def test_a_stream_gives_every_sample_once_and_in_order(prepare: Callable[..., Pr
 
 def test_an_image_that_breaks_ends_the_stream(prepare: Callable[..., Preparation], tmp_path: Path) -> None:
     preparation = prepare()
+    assert isinstance(preparation.store, SceneStore)
+    fresh = SceneStore(list(preparation.store._scenes.values()), LabelReader(LEGEND, DataOptions()))
     (tmp_path / "a.tif").write_bytes(b"nothing")
     with pytest.raises(RasterError, match=r"a\.tif"):
-        list(
-            stream(
-                batches(samples_of(), 4),
-                replace(preparation, store=SceneStore(list(preparation.store._scenes.values()), LabelReader(LEGEND, DataOptions()))),
-                0,
-            )
-        )
+        list(stream(batches(samples_of(), 4), replace(preparation, store=fresh), 0))
 
 
 def test_a_stream_may_be_left_early(prepare: Callable[..., Preparation]) -> None:
