@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.tally.collection import SetTally
+from terrazzo.evaluation.tally.counts import Counts
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.workflows.account import Account, choose, score_columns, versions, write_account
 
@@ -20,6 +22,12 @@ def confusion(*pairs: tuple[int, int]) -> Confusion:
     made = Confusion(2)
     truth, predicted = np.array(pairs, np.uint8).reshape(-1, 2).T.copy()
     made.add(truth, predicted)
+    return made
+
+
+def tally(*pairs: tuple[int, int]) -> SetTally:
+    made = SetTally(2)
+    made.add("a", Counts(confusion=confusion(*pairs)))
     return made
 
 
@@ -67,7 +75,7 @@ def test_scores_are_put_beside_their_samples() -> None:
 
 @pytest.mark.parametrize("part", ["test", None])
 def test_evaluation_and_report_are_written(tmp_path: Path, part: str | None) -> None:
-    account = Account(title="run <1>", legend=LEGEND, total=confusion((0, 0), (1, 1)), images=3, part=part, facts=[("A", "b")])
+    account = Account(title="run <1>", legend=LEGEND, tally=tally((0, 0), (1, 1)), images=3, part=part, facts=[("A", "b")])
     write_account(tmp_path, account, [])
     found: dict[str, Any] = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert (found["images"], found["valid_pixels"], found["samples"]) == (3, 2, "samples.parquet")
@@ -76,7 +84,7 @@ def test_evaluation_and_report_are_written(tmp_path: Path, part: str | None) -> 
 
 
 def test_undefined_scores_are_null(tmp_path: Path) -> None:
-    account = Account(title="t", legend=LEGEND, total=confusion(), images=0, part=None, facts=[])
+    account = Account(title="t", legend=LEGEND, tally=tally(), images=0, part=None, facts=[])
     write_account(tmp_path, account, [])
     assert json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))["pixels"]["accuracy"] is None
 

@@ -32,7 +32,7 @@ def scored(tiny_run: Any, samples: Samples, out: Path, *sets: str) -> HeldOutSco
     context = tiny_run.context(*sets)
     store = SceneStore(find_scenes(context.recipe.data, context.folder), LabelReader(samples.legend, context.recipe.data))
     predictor = Predictor.of(load_bundle(tiny_run.run), "cpu", context.recipe.prediction)
-    return score_held_out(samples, store, predictor, out, Silent())
+    return score_held_out(samples, store, predictor, context.recipe.evaluation, out, Silent())
 
 
 def truth_and_map(tiny_run: Any, class_map: Path, scene: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -53,9 +53,9 @@ def test_every_held_out_pixel_counts_once_though_samples_overlap(tiny_run: Any, 
     truth, predicted = truth_and_map(tiny_run, found.maps["d"], "d")
     naive = Confusion(2)
     naive.add(truth, predicted)
-    assert found.total.counts.tolist() == naive.counts.tolist()
-    assert found.total.pixels == np.count_nonzero(truth != 255) == 40 * 48 - 4 * 5 - 1
-    assert found.total.unpredicted.tolist() == [0, 0]
+    assert found.tally.total.confusion.counts.tolist() == naive.counts.tolist()
+    assert found.tally.total.confusion.pixels == np.count_nonzero(truth != 255) == 40 * 48 - 4 * 5 - 1
+    assert found.tally.total.confusion.unpredicted.tolist() == [0, 0]
 
 
 def test_each_sample_has_the_count_of_its_own_window(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_only_held_out_ground_counts_where_a_scene_has_both(tiny_run: Any, sampl
     truth, predicted = truth_and_map(tiny_run, found.maps["d"], "d")
     naive = Confusion(2)
     naive.add(truth[:, 32:].copy(), predicted[:, 32:].copy())
-    assert found.total.counts.tolist() == naive.counts.tolist()
+    assert found.tally.total.confusion.counts.tolist() == naive.counts.tolist()
     predict(tiny_run.run, [tiny_run.folder / "images" / "d.tif"], tmp_path / "all", tiny_run.context())
     _, everything = truth_and_map(tiny_run, tmp_path / "all" / "d_predseg.tif", "d")
     assert np.array_equal(predicted[:, 32:], everything[:, 32:])
@@ -87,7 +87,7 @@ def test_only_held_out_ground_counts_where_a_scene_has_both(tiny_run: Any, sampl
 
 
 def test_the_batch_of_the_prediction_does_not_matter(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
-    few, many = (scored(tiny_run, samples, tmp_path / str(size), f"prediction.batch_size={size}").total for size in (3, 64))
+    few, many = (scored(tiny_run, samples, tmp_path / str(size), f"prediction.batch_size={size}").tally.total.confusion for size in (3, 64))
     assert few.counts.tolist() == many.counts.tolist()
 
 

@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import Field
 
 from terrazzo.errors import RecipeError
+from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.labels.options import LabelOptions, LegendOptions
 from terrazzo.models.options import ModelOptions
 from terrazzo.options import Options
@@ -36,6 +37,7 @@ class Recipe(Options):
     model: ModelOptions = Field(ModelOptions(), description="The network.")
     training: TrainingOptions = Field(TrainingOptions(), description="Losses, optimiser, schedule and the fit loop.")
     prediction: PredictionOptions = Field(PredictionOptions(), description="How windows become a map.")
+    evaluation: EvaluationOptions = Field(EvaluationOptions(), description="Which scores of maps are made, and how.")
     simulation: SimulationOptions = Field(SimulationOptions(), description="Worlds with exact labels.")
     scenes: ScenesOptions = Field(ScenesOptions(), description="The simulated world of aerial scenes.")
     chip: ChipOptions = Field(ChipOptions(), description="How images are cut into chips.")

@@ -20,6 +20,7 @@ ALL_TABLES = (
     "model",
     "training",
     "prediction",
+    "evaluation",
     "simulation",
     "scenes",
     "chip",
@@ -325,7 +326,8 @@ EVALUATE = Verb(
         Argument(name="labels", help="Labels of any form but rules: a file or a folder."),
         Argument(name="out", help="Folder to write to."),
     ),
-    tables=("data", "legend", "labels"),
+    tables=("data", "legend", "labels", "evaluation"),
+    flags=("evaluation",),
 )
 
 DEMO = Verb(

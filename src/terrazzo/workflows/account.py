@@ -14,6 +14,7 @@ import pandas as pd
 from terrazzo.drawing.panels import SampleView, sample_panel
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import PixelScores, pixel_scores
+from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.labels.legend import Legend
 from terrazzo.rasters.write import write_text
 from terrazzo.reporting.report import Report, SamplePanel, write_report
@@ -29,7 +30,7 @@ class Account:
 
     title: str
     legend: Legend
-    total: Confusion
+    tally: SetTally
     images: int
     part: str | None
     """The part of the split that was evaluated; None where there is no split."""
@@ -37,7 +38,7 @@ class Account:
     notices: Sequence[str] = ()
 
     def scores(self) -> PixelScores:
-        return pixel_scores(self.total, self.legend.values, self.legend.names)
+        return pixel_scores(self.tally.total.confusion, self.legend.values, self.legend.names)
 
     def evaluation(self) -> dict[str, Any]:
         """What evaluation.json holds."""
@@ -45,7 +46,7 @@ class Account:
             "pixels": self.scores(),
             "samples": "samples.parquet",
             "images": self.images,
-            "valid_pixels": self.total.pixels,
+            "valid_pixels": self.tally.total.confusion.pixels,
         }
         return found if self.part is None else {**found, "part": self.part}
 

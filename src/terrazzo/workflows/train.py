@@ -156,7 +156,7 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     """Map the held-out ground, compare it with the labels, and write scores, samples table and report."""
     bundle, legend, store = load_bundle(folder.model), lesson.legend, lesson.store
     predictor = Predictor.of(bundle, context.device, context.recipe.prediction)
-    found = score_held_out(lesson.samples, store, predictor, folder.maps, context.progress)
+    found = score_held_out(lesson.samples, store, predictor, context.recipe.evaluation, folder.maps, context.progress)
     samples = replace(lesson.samples, frame=score_columns(lesson.samples.frame, found.by_sample, legend))
     samples.save(folder.samples)
     windows = {sample.id: sample for sample in rows_of(samples)}
@@ -171,7 +171,7 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     account = Account(
         title=folder.path.name,
         legend=legend,
-        total=found.total,
+        tally=found.tally,
         images=len(found.maps),
         part=found.part,
         facts=_facts(samples, found.part, predictor),
