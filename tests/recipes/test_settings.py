@@ -62,8 +62,8 @@ def test_laying_over_leaves_the_tables_as_they_were() -> None:
     tables = {"training": {"epochs": 3, "seed": 1}, "model": 5}
     settings = [
         Setting(table="training", key="epochs", value=4, source=""),
-        Setting(table="draw", key="jitter", value=False, source=""),
+        Setting(table="draw", key="cap_fixed", value=False, source=""),
         Setting(table="model", key="depth", value=2, source=""),
     ]
-    assert lay_over(tables, settings) == {"training": {"epochs": 4, "seed": 1}, "draw": {"jitter": False}, "model": 5}
+    assert lay_over(tables, settings) == {"training": {"epochs": 4, "seed": 1}, "draw": {"cap_fixed": False}, "model": 5}
     assert tables == {"training": {"epochs": 3, "seed": 1}, "model": 5}

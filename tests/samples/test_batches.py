@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
@@ -16,23 +14,24 @@ from terrazzo.labels.legend import IGNORE, Legend, LegendClass
 from terrazzo.labels.reader import LabelReader
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.window import Shape, Window, whole
-from terrazzo.samples.batches import Batch, Preparation, Sample, batches, epoch_order, rows_of, stream
-from terrazzo.samples.ground import HeldOut, Rectangles
-from terrazzo.samples.options import AugmentOptions
+from terrazzo.samples.batches import Batch, Preparation, batches, stream
+from terrazzo.samples.draw.epoch import Drawn
+from terrazzo.samples.draw.place import Placer
+from terrazzo.samples.options import AugmentOptions, WindowRule
+from terrazzo.samples.rows import Sample
 from terrazzo.samples.scaling import measure
 from terrazzo.samples.scenes import Scene
 from terrazzo.samples.store import SceneStore
 
 LEGEND = Legend(classes=tuple(LegendClass(value=value, name=str(value), color=(value, 0, 0)) for value in range(4)))
 STILL = AugmentOptions(hflip=False, vflip=False, quarter_turns=False)
-NOTHING_HELD = HeldOut(rectangles={})
 
 
 @pytest.fixture
 def prepare(tmp_path: Path, write_image: Any, rng: np.random.Generator) -> Callable[..., Preparation]:
     """A scene of two bands: the first is unlike at every pixel, the second is its label, in blotches of 0 and 3."""
 
-    def make(shape: Shape = (40, 56), size: Shape = (16, 16), **options: Any) -> Preparation:
+    def make(shape: Shape = (40, 56), size: Shape = (16, 16), rule: WindowRule = "listed", **options: Any) -> Preparation:
         blotches = rng.integers(0, 2, (-(-shape[0] // 5), -(-shape[1] // 5))) * 3
         labels = np.kron(blotches, np.ones((5, 5)))[: shape[0], : shape[1]].astype(np.uint8)
         labels[0, 0] = IGNORE
@@ -42,7 +41,8 @@ def prepare(tmp_path: Path, write_image: Any, rng: np.random.Generator) -> Calla
         store = SceneStore([scene], LabelReader(LEGEND, DataOptions()))
         everything = store.image("a", whole(shape))
         scaling = measure([(everything, everything.valid)], "none", everything.valid.size)
-        made = Preparation(store=store, scaling=scaling, size=size, seed=7, augment=STILL)
+        placer = Placer(source=store, size=size, seed=7, rule=rule)
+        made = Preparation(store=store, scaling=scaling, size=size, seed=7, augment=STILL, placer=placer)
         return replace(made, **options)
 
     return make
@@ -57,22 +57,30 @@ def samples_of(shape: Shape = (40, 56), side: int = 16) -> list[Sample]:
     ]
 
 
+def drawn_of() -> list[Drawn]:
+    return [Drawn(sample=sample) for sample in samples_of()]
+
+
+def plain(preparation: Preparation, sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    chip = preparation.plain(sample)
+    return chip.image, chip.labels
+
+
+def augmented(preparation: Preparation, sample: Sample, epoch: int, repeat: int = 0) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    chip = preparation.augmented(Drawn(sample=sample, repeat=repeat), epoch)
+    return chip.image, chip.labels
+
+
 def taken_from(image: NDArray[np.float32], width: int = 56) -> tuple[int, int]:
     """Where the upper left pixel of an unturned chip was taken from, (column, row)."""
     row, column = divmod(int(image[0, 0, 0]), width)
     return column, row
 
 
-def test_rows_of_a_table(make_samples: Any) -> None:
-    samples = make_samples({"a": (10, 20), "b": (10, 10)})
-    part = replace(samples, frame=samples.frame.iloc[1:])
-    assert [(row.id, row.scene, row.window.col_off) for row in rows_of(part)] == [(1, "a", 10), (2, "b", 0)]
-
-
 def test_plain_chips_are_the_scaled_pixels_and_their_labels(prepare: Callable[..., Preparation]) -> None:
     preparation = prepare()
     sample = samples_of()[-1]
-    image, labels = preparation.plain(sample)
+    image, labels = plain(preparation, sample)
     window = sample.window
     assert image.dtype == np.float32
     assert np.array_equal(image[0, 0], np.arange(16) + window.row_off * 56 + window.col_off)
@@ -81,7 +89,7 @@ def test_plain_chips_are_the_scaled_pixels_and_their_labels(prepare: Callable[..
 
 def test_pixels_without_data_are_left_out(prepare: Callable[..., Preparation]) -> None:
     preparation = prepare()
-    _, labels = preparation.plain(Sample(id=0, scene="a", window=Window(col_off=40, row_off=24, width=16, height=16)))
+    _, labels = plain(preparation, Sample(id=0, scene="a", window=Window(col_off=40, row_off=24, width=16, height=16)))
     assert labels[-1, -1] == IGNORE
     assert np.count_nonzero(labels == IGNORE) == 1
 
@@ -89,7 +97,7 @@ def test_pixels_without_data_are_left_out(prepare: Callable[..., Preparation]) -
 def test_a_scene_smaller_than_the_window_is_padded_with_ignored_pixels(prepare: Callable[..., Preparation]) -> None:
     preparation = prepare(shape=(5, 9))
     sample = Sample(id=0, scene="a", window=whole((5, 9)))
-    image, labels = preparation.plain(sample)
+    image, labels = plain(preparation, sample)
     assert image.shape == (2, 16, 16)
     assert np.isfinite(image).all()
     assert (labels[5:] == IGNORE).all()
@@ -102,9 +110,9 @@ def test_a_scene_smaller_than_the_window_is_padded_with_ignored_pixels(prepare: 
 )
 def test_image_and_labels_are_moved_and_jittered_together(prepare: Callable[..., Preparation], options: AugmentOptions) -> None:
     """The second band is the label: wherever it is not blended of several classes, it is the label still."""
-    preparation = prepare(augment=options, held_out=NOTHING_HELD)
+    preparation = prepare(augment=options, rule="jitter")
     for sample in samples_of():
-        image, labels = preparation.augmented(sample, 3)
+        image, labels = augmented(preparation, sample, 3)
         clear = np.isin(image[1], [0, 3]) & (labels != IGNORE)
         assert clear.sum() > 100
         assert np.array_equal(labels[clear], image[1][clear])
@@ -112,23 +120,24 @@ def test_image_and_labels_are_moved_and_jittered_together(prepare: Callable[...,
 
 def test_a_chip_is_a_function_of_seed_epoch_and_sample(prepare: Callable[..., Preparation]) -> None:
     options = AugmentOptions(rotate_deg=20, noise=0.1)
-    preparation = prepare(augment=options, held_out=NOTHING_HELD)
+    preparation = prepare(augment=options, rule="jitter")
     first, second = samples_of()[5:7]
-    once, again = preparation.augmented(first, 2), preparation.augmented(first, 2)
+    once, again = augmented(preparation, first, 2), augmented(preparation, first, 2)
     assert np.array_equal(once[0], again[0])
     assert np.array_equal(once[1], again[1])
     for other in (
-        preparation.augmented(first, 3),
-        preparation.augmented(replace(first, id=second.id), 2),
-        replace(preparation, seed=8).augmented(first, 2),
+        augmented(preparation, first, 3),
+        augmented(preparation, replace(first, id=second.id), 2),
+        augmented(replace(preparation, seed=8), first, 2),
+        augmented(preparation, first, 2, repeat=1),
     ):
         assert not np.array_equal(once[0], other[0])
 
 
 @pytest.mark.parametrize("epoch", [None, 4])
 def test_batches_do_not_depend_on_the_number_of_workers(prepare: Callable[..., Preparation], epoch: int | None) -> None:
-    preparation = prepare(augment=AugmentOptions(rotate_deg=20, noise=0.1), held_out=NOTHING_HELD)
-    groups = batches(samples_of(), 5)
+    preparation = prepare(augment=AugmentOptions(rotate_deg=20, noise=0.1), rule="jitter")
+    groups = batches(drawn_of(), 5)
     streams = [list(stream(groups, preparation, epoch, workers)) for workers in (1, 2, 7)]
     for one, other in ((streams[0], streams[1]), (streams[0], streams[2])):
         assert [batch.ids for batch in one] == [batch.ids for batch in other]
@@ -138,12 +147,13 @@ def test_batches_do_not_depend_on_the_number_of_workers(prepare: Callable[..., P
 
 def test_a_stream_gives_every_sample_once_and_in_order(prepare: Callable[..., Preparation]) -> None:
     preparation, samples = prepare(), samples_of()
-    found: list[Batch] = list(stream(batches(samples, 4), preparation, None))
+    found: list[Batch] = list(stream(batches(drawn_of(), 4), preparation, None))
     assert [number for batch in found for number in batch.ids] == [sample.id for sample in samples]
+    assert all(batch.windows == tuple(samples[number] for number in batch.ids) for batch in found)
     assert {batch.images.shape for batch in found[:-1]} == {(4, 2, 16, 16)}
     assert found[-1].labels.shape == (len(samples) % 4 or 4, 16, 16)
     assert all(
-        np.array_equal(image, preparation.plain(samples[number])[0])
+        np.array_equal(image, plain(preparation, samples[number])[0])
         for batch in found
         for number, image in zip(batch.ids, batch.images, strict=True)
     )
@@ -155,11 +165,11 @@ def test_an_image_that_breaks_ends_the_stream(prepare: Callable[..., Preparation
     fresh = SceneStore(list(preparation.store._scenes.values()), LabelReader(LEGEND, DataOptions()))
     (tmp_path / "a.tif").write_bytes(b"nothing")
     with pytest.raises(RasterError, match=r"a\.tif"):
-        list(stream(batches(samples_of(), 4), replace(preparation, store=fresh), 0))
+        list(stream(batches(drawn_of(), 4), replace(preparation, store=fresh), 0))
 
 
 def test_a_stream_may_be_left_early(prepare: Callable[..., Preparation]) -> None:
-    chips = stream(batches(samples_of(), 1), prepare(), 0)
+    chips = stream(batches(drawn_of(), 1), prepare(), 0)
     assert next(chips).ids == (0,)
     chips.close()  # type: ignore[attr-defined]
 
@@ -167,49 +177,7 @@ def test_a_stream_may_be_left_early(prepare: Callable[..., Preparation]) -> None
 def test_without_jitter_windows_stay(prepare: Callable[..., Preparation]) -> None:
     preparation = prepare()
     for sample in samples_of():
-        assert taken_from(preparation.augmented(sample, 1)[0]) == (sample.window.col_off, sample.window.row_off)
-
-
-def test_jitter_moves_by_half_a_window_at_most_and_stays_inside(prepare: Callable[..., Preparation]) -> None:
-    preparation = prepare(held_out=NOTHING_HELD)
-    sample = Sample(id=3, scene="a", window=Window(col_off=20, row_off=12, width=16, height=16))
-    places = np.array([taken_from(preparation.augmented(sample, epoch)[0]) for epoch in range(300)])
-    assert places.min(axis=0).tolist() == [12, 4]
-    assert places.max(axis=0).tolist() == [28, 20]
-    corner = Sample(id=3, scene="a", window=Window(col_off=40, row_off=24, width=16, height=16))
-    places = np.array([taken_from(preparation.augmented(corner, epoch)[0]) for epoch in range(100)])
-    assert places.max(axis=0).tolist() == [40, 24]
-
-
-def test_jitter_never_touches_held_out_ground(prepare: Callable[..., Preparation]) -> None:
-    held = [Window(col_off=0, row_off=0, width=10, height=40), Window(col_off=36, row_off=30, width=5, height=5)]
-    preparation = prepare(held_out=HeldOut(rectangles={"a": Rectangles.of(held)}))
-    sample = Sample(id=1, scene="a", window=Window(col_off=16, row_off=12, width=16, height=16))
-    places = {taken_from(preparation.augmented(sample, epoch)[0]) for epoch in range(300)}
-    assert len(places) > 50
-    for column, row in places:
-        window = Window(col_off=column, row_off=row, width=16, height=16)
-        assert not any(window.intersection(other) for other in held)
-
-
-def test_no_jitter_where_the_ground_is_shared(prepare: Callable[..., Preparation]) -> None:
-    preparation = prepare(held_out=HeldOut(rectangles={}, everywhere=frozenset({"a"})))
-    sample = samples_of()[4]
-    assert {taken_from(preparation.augmented(sample, epoch)[0]) for epoch in range(20)} == {(sample.window.col_off, sample.window.row_off)}
-
-
-@given(ids=st.integers(1, 50), epoch=st.integers(0, 9), seed=st.integers(0, 2**63 - 1), per_epoch=st.none() | st.integers(1, 200))
-def test_an_epoch_draws_each_sample_once_before_any_twice(ids: int, epoch: int, seed: int, per_epoch: int | None) -> None:
-    order = epoch_order(ids, epoch, seed, per_epoch)
-    assert len(order) == (per_epoch or ids)
-    counts = np.bincount(order, minlength=ids)
-    assert counts.max() - counts.min() <= 1
-    assert np.array_equal(order, epoch_order(ids, epoch, seed, per_epoch))
-
-
-def test_orders_differ_from_epoch_to_epoch_and_seed_to_seed() -> None:
-    orders = {tuple(epoch_order(20, epoch, seed, None)) for epoch in range(3) for seed in range(3)}
-    assert len(orders) == 9
+        assert taken_from(augmented(preparation, sample, 1)[0]) == (sample.window.col_off, sample.window.row_off)
 
 
 def test_cutting_into_batches() -> None:
@@ -220,8 +188,7 @@ def test_cutting_into_batches() -> None:
 
 def test_golden_chip(prepare: Callable[..., Preparation]) -> None:
     """The draws of (seed 7, epoch 1, sample 2): if they change, runs of old recipes can no longer be repeated."""
-    preparation = prepare(augment=AugmentOptions(), held_out=NOTHING_HELD)
+    preparation = prepare(augment=AugmentOptions(), rule="jitter")
     sample = Sample(id=2, scene="a", window=Window(col_off=20, row_off=12, width=16, height=16))
-    image, _ = preparation.augmented(sample, 1)
-    assert [int(value) for value in image[0, [0, 0, -1, -1], [0, -1, 0, -1]]] == [1763, 1778, 923, 938]
-    assert epoch_order(10, 1, 7, None).tolist() == [9, 0, 8, 6, 7, 1, 3, 4, 2, 5]
+    image, _ = augmented(preparation, sample, 1)
+    assert [int(value) for value in image[0, [0, 0, -1, -1], [0, -1, 0, -1]]] == [1705, 865, 1720, 880]

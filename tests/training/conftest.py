@@ -15,9 +15,12 @@ from terrazzo.models.network import build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.window import cover, whole
-from terrazzo.samples.batches import Preparation, Sample
-from terrazzo.samples.ground import HeldOut
-from terrazzo.samples.options import AugmentOptions
+from terrazzo.samples.batches import Preparation
+from terrazzo.samples.draw.contents import Contents
+from terrazzo.samples.draw.epoch import Draw
+from terrazzo.samples.draw.place import Placer
+from terrazzo.samples.options import AugmentOptions, DrawOptions
+from terrazzo.samples.rows import Sample
 from terrazzo.samples.scaling import measure
 from terrazzo.samples.scenes import Scene
 from terrazzo.samples.store import SceneStore
@@ -56,9 +59,10 @@ def task(tmp_path: Path, torch_is_ready: None) -> Task:
         size=(16, 16),
         seed=0,
         augment=AugmentOptions(),
-        held_out=HeldOut(rectangles={}),
+        placer=Placer(source=store, size=(16, 16), seed=0, rule="jitter"),
     )
-    return Task(train=samples[:9], validation=samples[9:], preparation=preparation, per_epoch=None, classes=2)
+    contents = Contents(pixels=np.ones((9, 2), np.int64), objects=np.ones(9, np.int64))
+    return Task(draw=Draw(samples[:9], contents, DrawOptions()), validation=samples[9:], preparation=preparation, classes=2)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from torch import Tensor
 from terrazzo.errors import DivergedError, ModelError
 from terrazzo.models.options import ModelOptions
 from terrazzo.progress import Silent
+from terrazzo.samples.draw.epoch import Draw
+from terrazzo.samples.options import DrawOptions
 from terrazzo.training import fit
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import BEST, LAST, Task, Trainer, best_weights, parameter_groups
@@ -202,11 +204,13 @@ def test_steps_follow_the_schedule(make_trainer: Any, tmp_path: Path) -> None:
     assert rows[-1]["learning_rate"] == pytest.approx(2e-3 * 0.01)
 
 
-def test_an_epoch_may_be_longer_or_shorter_than_the_samples(make_trainer: Any, task: Task, tmp_path: Path) -> None:
-    rows = run(make_trainer(replace(task, per_epoch=20), epochs=1), tmp_path / "long")
-    assert rows[0]["step"] == 5
-    rows = run(make_trainer(replace(task, per_epoch=3), epochs=1), tmp_path / "short")
-    assert rows[0]["step"] == 1
+@pytest.mark.parametrize(("per_epoch", "steps"), [(20, 5), (3, 1)])
+def test_an_epoch_may_be_longer_or_shorter_than_the_samples(
+    make_trainer: Any, task: Task, tmp_path: Path, per_epoch: int, steps: int
+) -> None:
+    draw = Draw(task.draw.samples, task.draw.contents, DrawOptions(per_epoch=per_epoch))
+    rows = run(make_trainer(replace(task, draw=draw), epochs=1), tmp_path)
+    assert rows[0]["step"] == steps
 
 
 def test_a_loss_that_is_not_finite_names_the_samples(make_trainer: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from terrazzo.labels.reader import LabelReader
 from terrazzo.models.bundle import load_bundle
 from terrazzo.prediction.stream import Predictor
 from terrazzo.progress import Silent
-from terrazzo.samples.batches import rows_of
+from terrazzo.samples.rows import rows_of
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples, load

@@ -1,59 +1,56 @@
-"""From the samples table to batches of arrays: order, jitter and augmentation are a function of (seed, epoch, sample)."""
+"""From the samples table to batches of arrays: order, place and augmentation are a function of (seed, epoch, sample)."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.labels.legend import IGNORE
-from terrazzo.rasters.window import Shape, Window, whole
+from terrazzo.rasters.window import Shape
 from terrazzo.samples.augment import augment
 from terrazzo.samples.chip import to_chip
-from terrazzo.samples.ground import HeldOut
+from terrazzo.samples.draw.epoch import Drawn
+from terrazzo.samples.draw.place import Placer
 from terrazzo.samples.options import AugmentOptions
+from terrazzo.samples.rows import Sample
 from terrazzo.samples.scaling import Scaling
 from terrazzo.samples.store import Source
-from terrazzo.samples.table import Samples
 
 AHEAD = 3
 """Batches prepared ahead of the one in use."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One row of the samples table."""
-
-    id: int
-    scene: str
-    window: Window
-
-
-def rows_of(samples: Samples) -> list[Sample]:
-    """The rows of a samples table."""
-    pairs = zip(samples.frame.index, samples.frame["scene"], samples.windows(), strict=True)
-    return [Sample(id=int(number), scene=str(scene), window=window) for number, scene, window in pairs]
-
-
-def rows_by_scene(samples: Samples) -> dict[str, list[Sample]]:
-    """The rows of a samples table, scene by scene in the order of their first rows."""
-    found: dict[str, list[Sample]] = {}
-    for sample in rows_of(samples):
-        found.setdefault(sample.scene, []).append(sample)
-    return found
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Samples as the network sees them."""
 
-    ids: tuple[int, ...]
+    windows: tuple[Sample, ...]
+    """The samples, with the windows that are shown of them."""
     images: NDArray[np.float32]
     """(batch, bands, height, width), scaled."""
     labels: NDArray[np.uint8]
     """(batch, height, width), class indices, 255 ignored."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(sample.id for sample in self.windows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """One sample as the network sees it."""
+
+    sample: Sample
+    """With the window that is shown."""
+    image: NDArray[np.float32]
+    """(bands, height, width), scaled."""
+    labels: NDArray[np.uint8]
+    """(height, width), class indices, 255 ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,73 +63,50 @@ class Preparation:
     """(height, width) of every chip; smaller windows are padded with ignored pixels."""
     seed: int
     augment: AugmentOptions
-    held_out: HeldOut | None = None
-    """Ground that a jittered window must not touch; None: no jitter."""
+    placer: Placer
 
-    def plain(self, sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """The chip as it is: image (bands, height, width) scaled, labels (height, width)."""
-        return self._read(sample.scene, sample.window)
+    def plain(self, sample: Sample) -> Chip:
+        """The chip as it is."""
+        return self._read(sample)
 
-    def augmented(self, sample: Sample, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    def augmented(self, drawn: Drawn, epoch: int) -> Chip:
         """The chip as an epoch sees it."""
-        rng = np.random.default_rng((self.seed, epoch, sample.id))
-        window = self._jitter(sample, rng)
-        image, labels = self._read(sample.scene, window)
-        return augment(image, labels, self.augment, rng)
+        rng = np.random.default_rng((self.seed, epoch, drawn.sample.id, drawn.repeat))
+        chip = self._read(self.placer.place(drawn, epoch))
+        image, labels = augment(chip.image, chip.labels, self.augment, rng)
+        return Chip(sample=chip.sample, image=image, labels=labels)
 
-    def _read(self, scene: str, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        pixels, known = self.store.read(scene, window)
+    def _read(self, sample: Sample) -> Chip:
+        window = sample.window
+        pixels, known = self.store.read(sample.scene, window)
         labels = np.full(self.size, IGNORE, np.uint8)
         labels[: window.height, : window.width] = known
-        return to_chip(pixels, self.scaling, self.size), labels
-
-    def _jitter(self, sample: Sample, rng: np.random.Generator) -> Window:
-        """Move the window by up to half its size, inside its scene and clear of held-out ground; else leave it."""
-        move_x, move_y = rng.uniform(-0.5, 0.5, 2)
-        if self.held_out is None:
-            return sample.window
-        window = sample.window
-        scene = whole(self.store.shape(sample.scene))
-        moved = Window(
-            col_off=int(np.clip(window.col_off + round(move_x * window.width), 0, scene.width - window.width)),
-            row_off=int(np.clip(window.row_off + round(move_y * window.height), 0, scene.height - window.height)),
-            width=window.width,
-            height=window.height,
-        )
-        return window if self.held_out.touches(sample.scene, moved) else moved
+        return Chip(sample=sample, image=to_chip(pixels, self.scaling, self.size), labels=labels)
 
 
-def epoch_order(ids: int, epoch: int, seed: int, per_epoch: int | None) -> NDArray[np.int64]:
-    """The positions that an epoch draws, each once before any twice."""
-    rng = np.random.default_rng((seed, epoch))
-    wanted = per_epoch or ids
-    rounds = [rng.permutation(ids) for _ in range(-(-wanted // ids))]
-    return np.concatenate(rounds)[:wanted]
-
-
-def batches(samples: Sequence[Sample], size: int) -> list[Sequence[Sample]]:
+def batches(samples: Sequence[Item], size: int) -> list[Sequence[Item]]:
     """Cut a sequence into batches; the last may be smaller."""
     return [samples[first : first + size] for first in range(0, len(samples), size)]
 
 
-def stream(groups: Sequence[Sequence[Sample]], preparation: Preparation, epoch: int | None, workers: int = 2) -> Iterator[Batch]:
+def stream(groups: Sequence[Sequence[Drawn]], preparation: Preparation, epoch: int | None, workers: int = 2) -> Iterator[Batch]:
     """Prepare batches ahead on threads, in order; epoch None gives plain chips.
 
     The batches do not depend on the number of workers: every chip draws from its own generator.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="chips") as pool:
-        pending: deque[list[Future[tuple[NDArray[np.float32], NDArray[np.uint8]]]]] = deque()
+        pending: deque[list[Future[Chip]]] = deque()
         upcoming = iter(groups)
-        for group in groups:
+        for _ in groups:
             while len(pending) <= AHEAD and (following := next(upcoming, None)) is not None:
-                pending.append([pool.submit(_chip, preparation, sample, epoch) for sample in following])
+                pending.append([pool.submit(_chip, preparation, drawn, epoch) for drawn in following])
             chips = [future.result() for future in pending.popleft()]
             yield Batch(
-                ids=tuple(sample.id for sample in group),
-                images=np.stack([image for image, _ in chips]),
-                labels=np.stack([labels for _, labels in chips]),
+                windows=tuple(chip.sample for chip in chips),
+                images=np.stack([chip.image for chip in chips]),
+                labels=np.stack([chip.labels for chip in chips]),
             )
 
 
-def _chip(preparation: Preparation, sample: Sample, epoch: int | None) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    return preparation.plain(sample) if epoch is None else preparation.augmented(sample, epoch)
+def _chip(preparation: Preparation, drawn: Drawn, epoch: int | None) -> Chip:
+    return preparation.plain(drawn.sample) if epoch is None else preparation.augmented(drawn, epoch)

@@ -52,11 +52,55 @@ class SplitOptions(Options):
         return self
 
 
+WindowRule = Literal["listed", "jitter", "random"]
+
+
 class DrawOptions(Options):
-    per_epoch: int | None = Field(None, ge=1, description="Samples an epoch; default: every training sample once.")
-    jitter: bool = Field(
-        True, description="Move each training window at random inside the image, up to half its size, without leaving training ground."
+    windows: WindowRule = Field(
+        "jitter",
+        description="listed: exactly the windows of the table; jitter: each moved at random by up to half its size; random: anywhere in "
+        "the scenes of the training windows. Moved windows stay inside the image and never touch held-out ground.",
     )
+    per_epoch: int | None = Field(
+        None, ge=1, description="Windows an epoch; default: every training window once, as far as the rest allows."
+    )
+    balance: Literal["none", "class", "objects"] = Field(
+        "none",
+        description="none: each window once before any twice; class: a class is drawn, all alike, then a window by its pixels of that "
+        "class; objects: a number of objects is drawn, all alike, then a window that has it.",
+    )
+    cap: int | None = Field(
+        None, ge=1, description="balance = 'objects': instead, each window once, but at most so many of each number of objects."
+    )
+    cap_fixed: bool = Field(False, description="The same windows are under the cap in all epochs; default: each epoch draws others.")
+    empty_share: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of the drawn windows that hold nothing but the first class; 0: none of them; default: as they come.",
+    )
+    foreground: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the drawn windows that are centred on a pixel of a class but the first; these classes in turn.",
+    )
+    log: bool = Field(False, description="Write windows.csv in the run: every window that a step consumed, with its place.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "DrawOptions":
+        if self.cap is not None and self.balance != "objects":
+            raise ValueError(f"cap is {self.cap} and balance is {self.balance!r}; a cap needs balance = 'objects'")
+        if self.windows == "random" and self.balance != "none":
+            raise ValueError(
+                f"balance is {self.balance!r}, which weighs the listed windows, and windows is 'random', which leaves them; "
+                "use foreground or empty_share with random windows"
+            )
+        if self.windows == "listed" and self.foreground:
+            raise ValueError(f"foreground is {self.foreground:g}, which moves windows; set windows = 'jitter' or 'random'")
+        if self.foreground + (self.empty_share or 0) > 1:
+            raise ValueError(f"foreground ({self.foreground:g}) and empty_share ({self.empty_share:g}) are more than all windows together")
+        return self
 
 
 class AugmentOptions(Options):

@@ -15,7 +15,9 @@ from terrazzo.errors import DivergedError, ModelError
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.models.network import Runtime
 from terrazzo.progress import Progress
-from terrazzo.samples.batches import Batch, Preparation, Sample, batches, epoch_order, stream
+from terrazzo.samples.batches import Batch, Preparation, batches, stream
+from terrazzo.samples.draw.epoch import Draw, Drawn
+from terrazzo.samples.rows import Sample
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from terrazzo.training.losses import Loss
 from terrazzo.training.metrics import MetricsLog, MetricsRow, ValidationRow, validation_row
@@ -32,11 +34,10 @@ BETAS = (0.9, 0.99)
 class Task:
     """What to fit on."""
 
-    train: Sequence[Sample]
+    draw: Draw
     validation: Sequence[Sample]
     """May be empty: then the last weights are the best."""
     preparation: Preparation
-    per_epoch: int | None
     classes: int
 
 
@@ -54,8 +55,7 @@ class Trainer:
         )
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.state = TrainingState(epoch=0, step=0, best_score=None, best_epoch=0, without_gain=0)
-        drawn = task.per_epoch or len(task.train)
-        self.steps = options.epochs * math.ceil(drawn / options.batch_size)
+        self.steps = options.epochs * math.ceil(task.draw.size / options.batch_size)
 
     def fit(self, folder: Path, log: MetricsLog, progress: Progress) -> TrainingState:
         """Train to the last epoch or until early stopping; leaves LAST and BEST in the folder.
@@ -92,8 +92,7 @@ class Trainer:
 
     def _epoch(self, advance: Callable[[float], None]) -> float:
         self.network.train()
-        order = epoch_order(len(self.task.train), self.state.epoch, self.options.seed, self.task.per_epoch)
-        groups = batches([self.task.train[position] for position in order], self.options.batch_size)
+        groups = batches(self.task.draw.epoch(self.state.epoch, self.options.seed), self.options.batch_size)
         total, count = torch.zeros(()), 0
         with self._seeded():
             for done, batch in enumerate(stream(groups, self.task.preparation, self.state.epoch)):
@@ -161,7 +160,8 @@ class Trainer:
     def _validate(self) -> ValidationRow:
         self.network.eval()
         confusion, total, count = Confusion(self.task.classes), 0.0, 0
-        for batch in stream(batches(self.task.validation, self.options.batch_size), self.task.preparation, None):
+        groups = batches([Drawn(sample=sample) for sample in self.task.validation], self.options.batch_size)
+        for batch in stream(groups, self.task.preparation, None):
             images, target = self._tensors(batch)
             logits = self.runtime.logits(self.network, images)
             total, count = total + float(self.loss(logits, target)) * len(batch.ids), count + len(batch.ids)

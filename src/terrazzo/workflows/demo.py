@@ -8,7 +8,7 @@ from terrazzo.evaluation.scores import PixelScores, Score
 from terrazzo.evaluation.text import Column, class_table
 from terrazzo.labels.reader import LabelReader
 from terrazzo.recipes.recipe import overlay
-from terrazzo.samples.batches import rows_of
+from terrazzo.samples.rows import rows_of
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import load

@@ -20,8 +20,8 @@ from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
 from terrazzo.rasters.window import Window
-from terrazzo.samples.batches import Sample, rows_by_scene
 from terrazzo.samples.ground import Rectangles
+from terrazzo.samples.rows import Sample, rows_by_scene
 from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
 

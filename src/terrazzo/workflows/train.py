@@ -23,8 +23,11 @@ from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe, to_toml
 from terrazzo.samples.audit import find_leaks, leak_sentence
-from terrazzo.samples.batches import Preparation, rows_by_scene, rows_of
+from terrazzo.samples.batches import Preparation
+from terrazzo.samples.draw.epoch import Draw
+from terrazzo.samples.draw.place import Placer, listed_windows
 from terrazzo.samples.ground import HeldOut
+from terrazzo.samples.rows import rows_by_scene, rows_of
 from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.scenes import Scene, find_scenes
 from terrazzo.samples.split import assign_split
@@ -118,12 +121,13 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
     recipe, train_part = context.recipe, lesson.samples.part("train")
     if not len(train_part.frame):
         raise DataError("the training part is empty. Lower [split] validation and test, or name other scenes.")
-    check_batches(recipe, recipe.draw.per_epoch or len(train_part))
+    draw = Draw.of(train_part, recipe.draw)
+    check_batches(recipe, draw.size)
     scaling = measure_scaling(train_part, lesson.store, recipe)
     classes = len(lesson.legend.classes)
     network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
     task = Task(
-        train=rows_of(train_part),
+        draw=draw,
         validation=rows_of(lesson.samples.part("validation")),
         preparation=Preparation(
             store=lesson.store,
@@ -131,9 +135,8 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
             size=recipe.samples.shape,
             seed=recipe.training.seed,
             augment=recipe.augment,
-            held_out=held_out_ground(lesson, train_part) if recipe.draw.jitter else None,
+            placer=placer(lesson, train_part, recipe),
         ),
-        per_epoch=recipe.draw.per_epoch,
         classes=classes,
     )
     loss = build_loss(recipe.training.loss, class_weights(recipe, train_part), runtime.device)
@@ -236,9 +239,17 @@ def check_batches(recipe: Recipe, drawn: int) -> None:
         )
 
 
-def held_out_ground(lesson: Lesson, train_part: Samples) -> HeldOut:
-    """The ground that moved training windows must not touch."""
-    return HeldOut.of(lesson.samples, {str(scene): lesson.store.raster(scene).grid for scene in train_part.frame["scene"].unique()})
+def placer(lesson: Lesson, train_part: Samples, recipe: Recipe) -> Placer:
+    """Places training windows inside their scenes, clear of held-out ground."""
+    grids = {str(scene): lesson.store.raster(scene).grid for scene in train_part.frame["scene"].unique()}
+    return Placer(
+        source=lesson.store,
+        size=recipe.samples.shape,
+        seed=recipe.training.seed,
+        rule=recipe.draw.windows,
+        held_out=HeldOut.of(lesson.samples, grids),
+        listed=listed_windows(lesson.samples),
+    )
 
 
 def measure_scaling(train_part: Samples, store: Source, recipe: Recipe) -> Scaling:
