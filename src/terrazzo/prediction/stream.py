@@ -21,7 +21,6 @@ from terrazzo.prediction.engine import Engine, ReadWindow
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.progress import Advance
-from terrazzo.rasters.files import digest
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.samples.chip import to_chip
@@ -56,7 +55,7 @@ class Predictor:
     def provenance(self, raster: Raster) -> str:
         """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents."""
         options = self.options.model_dump(mode="json", exclude={"probabilities", "batch_size"})
-        image, *joined = (digest(path) for path in raster.paths)
+        image, *joined = raster.digests()
         facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options}
         if joined:
             facts["extra_bands"] = joined

@@ -42,6 +42,8 @@ class Assembly:
     """Of all bands that there are, by number from 1."""
     nodata: Nodata
     """Of the chosen bands."""
+    digests: tuple[str, ...] | None = None
+    """Fingerprints of `paths`, where they are known; None: to be made from the files."""
 
 
 @dataclass(frozen=True, kw_only=True)

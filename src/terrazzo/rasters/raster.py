@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
 from terrazzo.rasters.assembly import Assembly, assemble
+from terrazzo.rasters.files import digest
 from terrazzo.rasters.formats.source import BAND_LIMIT, READ_LIMIT_BYTES, Color
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.location import to_path
@@ -56,6 +57,7 @@ class Raster:
         """Of all bands that there are to choose from, by number from 1."""
         self.nodata: tuple[float | None, ...] = assembly.nodata
         self._layer = assembly.layer
+        self._digests = assembly.digests
         self._invalid = invalid
 
     def read(self, window: Window | None = None) -> Pixels:
@@ -71,6 +73,10 @@ class Raster:
             return self._missing(wanted.shape)
         pixels = self._read_inside(inner)
         return pixels if inner == wanted else self._padded(pixels, inner, wanted)
+
+    def digests(self) -> tuple[str, ...]:
+        """Fingerprints of the image and of the files that join it; see `terrazzo.rasters.files.digest`. Raises RasterError."""
+        return tuple(map(digest, self.paths)) if self._digests is None else self._digests
 
     def close(self) -> None:
         """Let go of the file; reading again opens it anew."""

@@ -34,13 +34,13 @@ class Bucket:
         shown = f"{self.address}/{key}"
         if key and not key.endswith("/"):
             try:
-                with _faults(shown):
+                with faults(shown):
                     meta = obstore.head(self.store, key)
             except FileNotFoundError:
                 pass
             else:
                 return [self._file(meta, key.rpartition("/")[2])]
-        with _faults(shown):
+        with faults(shown):
             found = [meta for metas in obstore.list(self.store, key.strip("/") or None, chunk_size=1000) for meta in metas]
         if not found:
             raise DataError(f"{shown} does not exist: there is neither such a file nor any below it.")
@@ -78,7 +78,7 @@ class BucketFile:
         left = None if stop is None else stop - start
         address = f"{self.bucket.address}/{self.key}"
         try:
-            with _faults(address):
+            with faults(address):
                 for chunk in obstore.get(self.bucket.store, self.key, options=options).stream(CHUNK_BYTES):
                     left = None if left is None else left - len(chunk)
                     yield chunk
@@ -94,7 +94,7 @@ def _parents(path: str) -> Iterator[str]:
 
 
 @contextmanager
-def _faults(address: str) -> Iterator[None]:
+def faults(address: str) -> Iterator[None]:
     """Faults of the store, told apart by whether trying again may help; a missing file stays a FileNotFoundError."""
     from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 

@@ -47,14 +47,7 @@ def open_store(address: RemotePath, access: Access, http: Http) -> Store:
     from obstore.store import GCSStore, S3Store
 
     endpoint = _endpoint(address, access)
-    client: ClientConfig = {
-        "allow_http": (endpoint or "").startswith("http://"),
-        "connect_timeout": timedelta(seconds=CONNECT_S),
-        "read_timeout": timedelta(seconds=TIMEOUT_S),
-        "timeout": LONGEST_REQUEST,
-    }
-    # transfers have a patience of their own
-    retry: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=TIMEOUT_S)}
+    client, retry = client_config(endpoint or ""), retry_config()
     if address.scheme == "gs":
         google: GCSConfig = {"skip_signature": access.anonymous}
         if endpoint:
@@ -66,6 +59,21 @@ def open_store(address: RemotePath, access: Access, http: Http) -> Store:
     if not access.anonymous:
         amazon |= _stored_credentials(os.environ)
     return S3Store(address.host, config=amazon, client_options=client, retry_config=retry)
+
+
+def client_config(address: str) -> "ClientConfig":
+    """How a server at an address is connected to: in clear only where the address says so."""
+    return {
+        "allow_http": address.startswith("http://"),
+        "connect_timeout": timedelta(seconds=CONNECT_S),
+        "read_timeout": timedelta(seconds=TIMEOUT_S),
+        "timeout": LONGEST_REQUEST,
+    }
+
+
+def retry_config() -> "RetryConfig":
+    """How often a request is repeated; transfers have a patience of their own."""
+    return {"max_retries": 2, "retry_timeout": timedelta(seconds=TIMEOUT_S)}
 
 
 def obstore_module() -> ModuleType:
