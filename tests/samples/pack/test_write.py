@@ -10,6 +10,7 @@ from terrazzo.progress import Silent
 from terrazzo.samples.pack import write as write_module
 from terrazzo.samples.pack.manifest import MANIFEST, TABLE, Manifest
 from terrazzo.samples.pack.plan import Content, plan_shards
+from terrazzo.samples.pack.shard import ShardWriter
 from terrazzo.samples.pack.write import write_store
 
 MakeContent = Callable[..., Content]
@@ -94,7 +95,7 @@ def test_a_full_disk_leaves_whole_shards_only(tmp_path: Path, content: MakeConte
     packed, out = content(), tmp_path / "out"
     calls: list[Path] = []
 
-    class Full(write_module.ShardWriter):
+    class Full(ShardWriter):
         def finish(self) -> None:
             calls.append(out)
             if len(calls) == 2:
