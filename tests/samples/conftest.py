@@ -97,7 +97,7 @@ def make_samples(legend: Legend) -> MakeSamples:
                 footprints.append(shapely.box(x + window.col_off, y - window.row_end, x + window.col_end, y - window.row_off))
         crs = "EPSG:32633" if origins else None
         frame = geopandas.GeoDataFrame(pd.DataFrame(rows), geometry=footprints, crs=crs)
-        return Samples(frame=frame, legend=legend, size=size, overlap_px=overlap_px)
+        return Samples(frame=frame, legend=legend, size=size, stride=(size[0] - overlap_px, size[1] - overlap_px))
 
     return make
 

@@ -56,26 +56,26 @@ class TestDefaultBlock:
     @pytest.mark.parametrize(("overlap_px", "block"), [(0, (300, 300)), (50, (300, 300))])
     def test_is_the_largest_that_leaves_ten(self, overlap_px: int, block: tuple[int, int]) -> None:
         canvas = canvas_of(list(cover((1000, 1000), (100, 100), overlap_px)), (100, 100))
-        assert default_block(canvas, overlap_px) == block
+        assert default_block(canvas, (100 - overlap_px,) * 2) == block
         step = 100 - overlap_px
         assert canvas.fullness(block) >= 10
         assert canvas.fullness((block[0] + step, block[1] + step)) < 10
 
     def test_is_at_least_a_window(self) -> None:
         canvas = canvas_of(list(cover((200, 200), (100, 100), 0)), (100, 100))
-        assert default_block(canvas, 0) == (100, 100)
+        assert default_block(canvas, (100, 100)) == (100, 100)
         canvas = canvas_of(list(cover((200, 200), (100, 100), 30)), (100, 100))
-        assert default_block(canvas, 30) == (140, 140)
+        assert default_block(canvas, (70, 70)) == (140, 140)
 
     def test_of_many_small_images_is_a_whole_image(self, make_samples: MakeSamples) -> None:
         canvas = lay_out(make_samples({f"s{number}": (25, 25) for number in range(12)}))
-        block = default_block(canvas, 0)
+        block = default_block(canvas, (10, 10))
         assert canvas.fullness(block) == 12
         assert [len(set(canvas.units(block)[canvas.number == scene].ravel().tolist())) for scene in range(12)] == [1] * 12
 
     def test_of_rectangular_windows_is_a_multiple_of_both_steps(self) -> None:
         canvas = canvas_of(list(cover((400, 800), (20, 40), 0)), (20, 40))
-        height, width = default_block(canvas, 0)
+        height, width = default_block(canvas, (20, 40))
         assert (height % 20, width % 40) == (0, 0)
         assert abs(height - width) <= 40
 
@@ -83,7 +83,7 @@ class TestDefaultBlock:
         # only the diagonal holds data
         windows = [Window(col_off=at, row_off=at, width=10, height=10) for at in range(0, 1000, 10)]
         canvas = canvas_of(windows, (10, 10))
-        assert canvas.fullness(default_block(canvas, 0)) >= 10
+        assert canvas.fullness(default_block(canvas, (10, 10))) >= 10
 
 
 class TestCanvas:

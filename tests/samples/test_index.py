@@ -17,9 +17,10 @@ from terrazzo.labels.reader import LabelReader
 from terrazzo.progress import Advance, Progress, Silent
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.window import cover
-from terrazzo.samples import index
+from terrazzo.samples import count
 from terrazzo.samples.checks import check_labels, check_scenes
-from terrazzo.samples.index import build_index, count_objects
+from terrazzo.samples.count import count_objects
+from terrazzo.samples.index import build_index
 from terrazzo.samples.options import SamplesOptions
 from terrazzo.samples.scenes import Scene
 from terrazzo.samples.table import Samples
@@ -73,12 +74,12 @@ def check_counts(samples: Samples, world: Set, valid: dict[str, NDArray[np.bool_
         assert row.objects == cv2.connectedComponents((labels == 3).astype(np.uint8), connectivity=8)[0] - 1
 
 
-@pytest.mark.parametrize("whole_bytes", [0, 2**28])
+@pytest.mark.parametrize("read_bytes", [0, 1000, 2**28])
 @pytest.mark.parametrize(("size", "overlap"), [(8, 0.0), (9, 0.6), ((8, 13), 0.3)])
 def test_rows_equal_a_naive_count(
-    world: Set, legend: Legend, monkeypatch: pytest.MonkeyPatch, whole_bytes: int, size: int | tuple[int, int], overlap: float
+    world: Set, legend: Legend, monkeypatch: pytest.MonkeyPatch, read_bytes: int, size: int | tuple[int, int], overlap: float
 ) -> None:
-    monkeypatch.setattr(index, "WHOLE_BYTES", whole_bytes)
+    monkeypatch.setattr(count, "READ_BYTES", read_bytes)
     hole = np.ones((2, 21, 30), np.uint8)
     hole[:, 3:9, 4:20] = 7
     world.add("small", (5, 6))
@@ -92,13 +93,13 @@ def test_rows_equal_a_naive_count(
     expected = [
         (scene.name, window)
         for scene in world.scenes
-        for window in cover(world.labels[scene.name].shape, chosen.shape, chosen.overlap_px)
+        for window in cover(world.labels[scene.name].shape, chosen.shape, chosen.shape[0] - chosen.steps[0])
         if (valid[scene.name] & (world.labels[scene.name] != 255))[window.slices].any()
     ]
     assert list(zip(samples.frame["scene"], samples.windows(), strict=True)) == expected
     assert samples.frame.index.tolist() == list(range(len(samples)))
     assert samples.frame["split"].isna().all()
-    assert (samples.size, samples.overlap_px) == (chosen.shape, chosen.overlap_px)
+    assert (samples.size, samples.stride) == (chosen.shape, chosen.steps)
 
 
 def test_windows_with_too_little_are_left_out_and_counted(world: Set, legend: Legend, caplog: pytest.LogCaptureFixture) -> None:

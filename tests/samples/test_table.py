@@ -29,7 +29,7 @@ def test_a_saved_table_comes_back_whole(samples: Samples, tmp_path: Path) -> Non
     samples.save(path)
     read = load(path)
     pd.testing.assert_frame_equal(pd.DataFrame(read.frame), pd.DataFrame(samples.frame), check_dtype=True)
-    assert (read.legend, read.size, read.overlap_px) == (samples.legend, (10, 12), 2)
+    assert (read.legend, read.size, read.stride) == (samples.legend, (10, 12), (8, 10))
     assert read.frame["split"].to_list() == ["train", None, "validation", "test"]
     assert [entry.name for entry in path.parent.iterdir()] == ["samples.parquet"]
 
@@ -79,7 +79,7 @@ def test_missing_foreign_and_incomplete_tables_are_refused(samples: Samples, tmp
     samples.frame.to_parquet(tmp_path / "foreign.parquet")
     with pytest.raises(DataError, match="no samples table of Terrazzo"):
         load(tmp_path / "foreign.parquet")
-    Samples(frame=samples.frame.drop(columns=["pixels_3", "split"]), legend=samples.legend, size=(8, 8), overlap_px=0).save(
+    Samples(frame=samples.frame.drop(columns=["pixels_3", "split"]), legend=samples.legend, size=(8, 8), stride=(8, 8)).save(
         tmp_path / "part.parquet"
     )
     with pytest.raises(DataError, match="lacks the columns split, pixels_3"):

@@ -11,7 +11,7 @@ from terrazzo.errors import LabelError
 from terrazzo.labels.coco import CocoFile, CocoLabels
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.keys import resolve_keys
-from terrazzo.labels.kinds import Kind, kind_of, members
+from terrazzo.labels.kinds import Kind, fingerprint, kind_of, members
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.median import MedianLabels
@@ -82,6 +82,11 @@ class LabelReader:
         if kind == "runs":
             return RunLabels(image, load_runs(place), self.legend)
         return CocoLabels(image, load_coco(place), self.legend)
+
+
+def place_digest(place: LabelPlace) -> str:
+    """What tells labels from others: the rules, or a digest of the bytes of their files."""
+    return str(place) if isinstance(place, Rules) else fingerprint(place)
 
 
 def resampled(data: DataOptions) -> bool:

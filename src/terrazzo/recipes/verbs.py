@@ -260,12 +260,14 @@ INDEX = Verb(
     function="terrazzo.workflows.index:index",
     summary="List the windows to learn from in a samples table.",
     help="Pairs images with labels, covers them with windows and writes a GeoParquet table with a row a window: where it "
-    "is, how much of it is valid, what classes and how many objects it holds. The table opens in a GIS.",
+    "is, how much of it is valid, what classes and how many objects it holds. The table opens in a GIS. It knows what it was made from: "
+    "the same again is kept, a stale one is refused.",
     arguments=(
         Argument(name="images", kind=str, help="Images: a file, a folder, or a quoted pattern such as 'images/*.tif'."),
         Argument(name="labels", kind=str, help="Labels of any form: a file, a folder, a quoted pattern, or rules."),
         Argument(name="out", help="The samples table to write, such as samples.parquet."),
     ),
+    extras=(Extra(name="reset", kind="switch", help="Make a table anew that is stale, or that has a split."),),
     tables=("data", "legend", "labels", "samples"),
     flags=("samples",),
 )

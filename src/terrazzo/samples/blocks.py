@@ -104,12 +104,14 @@ def lay_out(samples: Samples) -> Canvas:
     return Canvas(number=number, edges=edges, window=samples.size)
 
 
-def default_block(canvas: Canvas, overlap_px: int) -> Shape:
+def default_block(canvas: Canvas, stride: Shape) -> Shape:
     """The largest block that leaves ten blocks with windows in them, at least a window; (height, width) in pixels.
 
-    Its sides are multiples of the step from window to window, so that without overlap no window lies across a border.
+    Its sides are multiples of the stride, so that without overlap no window lies across a border.
+
+    stride: (down, across) from window to window.
     """
-    steps = np.array(canvas.window) - overlap_px
+    steps = np.array(stride)
     smallest = -(-np.array(canvas.window) // steps)
     most = int(np.ceil(canvas.extents.max(initial=1.0) / steps.max()))
     for multiple in range(most, 0, -1):

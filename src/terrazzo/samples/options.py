@@ -1,5 +1,6 @@
 """[samples], [split], [draw] and [augment]: what a model learns from."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -7,12 +8,32 @@ from pydantic import Field, model_validator
 from terrazzo.options import Options
 
 Side = Annotated[int, Field(ge=8, le=8192)]
+Step = Annotated[int, Field(ge=1, le=16384)]
+Start = Annotated[int, Field(ge=0)]
 
 
 class SamplesOptions(Options):
     size: Side | tuple[Side, Side] = Field(256, description="Window in pixels: one side, or [height, width].")
-    overlap: float = Field(0.0, ge=0, le=0.95, description="Share of the window that neighbours share.")
+    overlap: float = Field(0.0, ge=0, le=0.95, description="Share of the window that neighbours share; or give stride.")
+    stride: Step | tuple[Step, Step] | None = Field(
+        None, description="Pixels from one window to the next: one number, or [down, across]; default: what overlap says."
+    )
+    offset: tuple[Start, Start] = Field((0, 0), description="Where the first window of an image begins: [column, row] in pixels.")
+    edges: Literal["shift", "pad", "drop"] = Field(
+        "shift",
+        description="Windows that would reach beyond the image: shift moves them inwards; pad keeps the grid regular, and what lies beyond "
+        "the image is ignored; drop leaves them out.",
+    )
     min_valid: float = Field(0.1, ge=0, le=1, description="Windows with a smaller share of valid, labelled pixels are left out.")
+    table: Path | None = Field(
+        None, description="train: learn only from the windows of this samples table, and by its split if it has one; see index."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "SamplesOptions":
+        if self.overlap and self.stride is not None:
+            raise ValueError(f"overlap ({self.overlap:g}) and stride ({self.stride}) say the same thing twice; give one of them")
+        return self
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -20,8 +41,12 @@ class SamplesOptions(Options):
         return self.size if isinstance(self.size, tuple) else (self.size, self.size)
 
     @property
-    def overlap_px(self) -> int:
-        return int(self.overlap * min(self.shape))
+    def steps(self) -> tuple[int, int]:
+        """(down, across) from one window to the next in pixels."""
+        if self.stride is None:
+            shared = int(self.overlap * min(self.shape))
+            return self.shape[0] - shared, self.shape[1] - shared
+        return self.stride if isinstance(self.stride, tuple) else (self.stride, self.stride)
 
 
 class SplitOptions(Options):

@@ -54,7 +54,7 @@ def assign_split(samples: Samples, options: SplitOptions) -> Samples:
     _check_sides(sides, options)
     _tell(done, sides, options)
     _tell_shares(sides[rest], options)
-    _audit(done, options)
+    audit(done, options)
     return done
 
 
@@ -91,7 +91,7 @@ def _by_block(samples: Samples, options: SplitOptions, shares: Shares) -> Sides:
     if options.block_px is not None and options.block_px < max(samples.size):
         raise SplitError(f"[split] block_px is {options.block_px}; it must be at least the window ({max(samples.size)} px).")
     side = options.block_px
-    block = (side, side) if side is not None else default_block(canvas, samples.overlap_px)
+    block = (side, side) if side is not None else default_block(canvas, samples.stride)
     items = Items(units=canvas.units(block), classes=samples.class_pixels())
     log.info("%s of %d x %d pixels hold windows.", counted(canvas.fullness(block), "block"), *block)
     return _deal(items, shares, options, f"block of {block[0]} x {block[1]} pixels")
@@ -219,7 +219,8 @@ def _tell_classes(samples: Samples, parts: Sequence[str]) -> None:
             log.warning("The %s part holds nothing of class %s: %s.", part, listed(absent), consequence)
 
 
-def _audit(samples: Samples, options: SplitOptions) -> None:
+def audit(samples: Samples, options: SplitOptions) -> None:
+    """Look for leaks between the parts. Raises SplitError for them, unless options.allow_leak is set: then the log names them."""
     leaks = find_leaks(samples)
     if not leaks:
         return

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from terrazzo.errors import DataError, LabelError
 from terrazzo.labels.legend import Legend
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.rasters.write import writing
+from terrazzo.samples.fingerprint import Fingerprint
 
 METADATA_KEY = b"terrazzo"
 PARTS = ("train", "validation", "test")
@@ -41,7 +42,8 @@ class Samples:
     """Windows of scenes, and what is in them.
 
     Columns of the frame: scene (name), image and label (paths), image_digest, col_off, row_off, width, height (pixels of the image),
-    valid_share (0 to 1), objects (8-connected components of each class but the first, together), pixels_<value> (pixels of each class),
+    valid_share (0 to 1; what windows at the edges have beyond the image counts as not valid),
+    objects (8-connected components of each class but the first, together), pixels_<value> (pixels of each class),
     split (train, validation, test, or None for windows that no part has), geometry (footprint), and crs where the images have several.
     The index is the sample's id: whole numbers from 0, kept by `part`.
     """
@@ -50,7 +52,10 @@ class Samples:
     legend: Legend
     size: Shape
     """(height, width) of the windows that were asked for; windows of smaller images are smaller."""
-    overlap_px: int
+    stride: Shape
+    """(down, across) from one window to the next, in pixels."""
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+    """The files and settings that it was made from; empty where nobody said."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -80,12 +85,26 @@ class Samples:
         buffer = io.BytesIO()
         self.frame.to_parquet(buffer, schema_version="1.1.0", write_covering_bbox=True)
         table = _with_text(parquet.read_table(pa.BufferReader(buffer.getvalue())))
-        facts = {"legend": json.loads(self.legend.to_json()), "size": list(self.size), "overlap_px": self.overlap_px}
+        facts = {
+            "legend": json.loads(self.legend.to_json()),
+            "size": list(self.size),
+            "stride": list(self.stride),
+            "settings": dict(self.fingerprint.settings),
+            "inputs": {name: list(digests) for name, digests in self.fingerprint.scenes.items()},
+        }
         table = table.replace_schema_metadata(
             {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(facts, ensure_ascii=False).encode()}
         )
         with writing(path) as temporary:
             parquet.write_table(table, temporary, compression="zstd")
+
+
+def is_samples(path: Path) -> bool:
+    """Whether a file says that it is a samples table."""
+    try:
+        return METADATA_KEY in (parquet.read_schema(path).metadata or {})
+    except (OSError, ValueError, pa.ArrowException):
+        return False
 
 
 def load(path: Path) -> Samples:
@@ -124,8 +143,10 @@ def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples
         read: Mapping[str, Any] = json.loads(facts)
         legend = Legend.from_json(json.dumps(read["legend"]))
         height, width = (int(side) for side in read["size"])
-        overlap_px = int(read["overlap_px"])
-    except (ValueError, KeyError, TypeError, LabelError) as error:
+        down, across = (int(step) for step in read["stride"])
+        inputs = {str(name): (str(image), str(labels)) for name, (image, labels) in read["inputs"].items()}
+        fingerprint = Fingerprint(settings=dict(read["settings"]), scenes=inputs)
+    except (ValueError, KeyError, TypeError, AttributeError, LabelError) as error:
         raise DataError(
             f"{path}: the table's note on legend and window cannot be read. Make the table anew with `terrazzo index`."
         ) from error
@@ -135,4 +156,5 @@ def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples
         raise DataError(f"{path}: the samples table lacks the columns {', '.join(missing)}. Make it anew with `terrazzo index`.")
     # other programs may write the empty part as an empty text or as NaN
     frame["split"] = frame["split"].astype(object).where(frame["split"].isin(PARTS), None)
-    return Samples(frame=frame.reset_index(drop=True), legend=legend, size=(height, width), overlap_px=overlap_px)
+    frame = frame.reset_index(drop=True)
+    return Samples(frame=frame, legend=legend, size=(height, width), stride=(down, across), fingerprint=fingerprint)

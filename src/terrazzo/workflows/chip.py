@@ -11,7 +11,7 @@ from pathlib import Path
 
 from terrazzo.errors import RecipeError
 from terrazzo.labels.failures import Failures
-from terrazzo.labels.reader import LabelPlace, LabelReader
+from terrazzo.labels.reader import LabelPlace, LabelReader, place_digest
 from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.chips.journal import Entry, Journal
@@ -29,7 +29,7 @@ from terrazzo.workflows.chip_origin import check_free, check_origin, on_disk, re
 from terrazzo.workflows.chip_writer import ChipFolder, ImageChips
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.index import label_reader
-from terrazzo.workflows.origin import label_origin, legend_origin, reading_origin
+from terrazzo.workflows.origin import legend_origin, reading_origin
 
 WAITING = 4
 """Threads beyond those that compute: they wait for the disk."""
@@ -134,7 +134,7 @@ def _labelled(found: Sequence[ImageFile], images: Sequence[str | Path], labels: 
             Job(
                 path=fact.scene.image,
                 stem=stems[fact.scene.image],
-                made_from=json.dumps({"image": digest(fact.scene.image), "labels": label_origin(place)}),
+                made_from=json.dumps({"image": digest(fact.scene.image), "labels": place_digest(place)}),
                 shape=fact.grid.shape,
                 labels=(place, fact.labelled),
             )

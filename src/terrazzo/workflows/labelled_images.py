@@ -13,7 +13,7 @@ import numpy as np
 from terrazzo.errors import DataError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.legend import Legend
-from terrazzo.labels.reader import LabelPlace, LabelReader
+from terrazzo.labels.reader import LabelPlace, LabelReader, place_digest
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.files import digest, find_images
@@ -27,7 +27,7 @@ from terrazzo.samples.checks import check_labels
 from terrazzo.samples.scenes import Scene, find_scenes
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.index import label_reader
-from terrazzo.workflows.origin import label_origin, legend_origin, reading_origin
+from terrazzo.workflows.origin import legend_origin, reading_origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class GivenImages:
         if self.reader is not None:
             places = {image.labels[0] for image in self.images if image.labels is not None}
             made |= {
-                "labels": sorted(label_origin(place) for place in places),
+                "labels": sorted(place_digest(place) for place in places),
                 "legend": legend_origin(self.reader.legend),
                 "options": self.reader.options.model_dump(mode="json"),
             }

@@ -16,7 +16,7 @@ from terrazzo.errors import ConflictError, LabelError, RasterError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.masks import MaskLabels
-from terrazzo.labels.reader import LabelPlace, LabelReader
+from terrazzo.labels.reader import LabelPlace, LabelReader, place_digest
 from terrazzo.labels.run_write import write_runs
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import Labels
@@ -30,7 +30,7 @@ from terrazzo.samples.checks import CheckedScene, check_labels
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.index import label_reader
-from terrazzo.workflows.origin import label_origin, legend_origin, reading_origin
+from terrazzo.workflows.origin import legend_origin, reading_origin
 
 INSTANCES_SUFFIX = "_instances"
 RUNS_NAME = "rle.csv"
@@ -105,7 +105,7 @@ def _jobs(checked: list[CheckedScene], reader: LabelReader, out: Path) -> list[J
         path = out / f"{stems[fact.scene.image]}.tif"
         place = fact.scene.label
         if place not in origins:
-            origins[place] = label_origin(place)
+            origins[place] = place_digest(place)
         jobs.append(Job(checked=fact, place=place, path=path, provenance=_provenance(fact, origins[place], reader)))
     return jobs
 

@@ -3,10 +3,7 @@
 import json
 from typing import Any
 
-from terrazzo.labels.kinds import fingerprint
 from terrazzo.labels.legend import Legend
-from terrazzo.labels.reader import LabelPlace
-from terrazzo.labels.rules import Rules
 from terrazzo.rasters.options import DataOptions
 
 READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "resampling", "hdu", "page", "array", "axes"}
@@ -16,11 +13,6 @@ READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "res
 def reading_origin(data: DataOptions) -> dict[str, Any]:
     """The options of [data] that were changed and change what pixels hold, as values that JSON can hold."""
     return data.model_dump(mode="json", include=READING, exclude_defaults=True)
-
-
-def label_origin(place: LabelPlace) -> str:
-    """What tells labels from others: the rules, or a digest of the bytes of their files."""
-    return str(place) if isinstance(place, Rules) else fingerprint(place)
 
 
 def legend_origin(legend: Legend) -> Any:

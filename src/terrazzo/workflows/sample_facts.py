@@ -12,7 +12,7 @@ def sample_facts(samples: Samples) -> dict[str, object]:
         "windows": len(samples),
         "scenes": int(frame["scene"].nunique()),
         "size": list(samples.size),
-        "overlap_px": samples.overlap_px,
+        "stride": list(samples.stride),
         "crs": frame.crs.to_string() if frame.crs is not None else None,
         "parts": {part: int((frame["split"] == part).sum()) for part in PARTS},
         "class_pixels": {part: _by_name(samples.part(part)) for part in PARTS if (frame["split"] == part).any()},

@@ -30,7 +30,6 @@ from terrazzo.samples.ground import HeldOut
 from terrazzo.samples.rows import rows_by_scene, rows_of
 from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.scenes import Scene, find_scenes
-from terrazzo.samples.split import assign_split
 from terrazzo.samples.store import SceneStore, Source
 from terrazzo.samples.table import PARTS, Samples, load
 from terrazzo.training.fit import Task, Trainer, best_weights
@@ -40,7 +39,8 @@ from terrazzo.training.run import RunFolder, RunState
 from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
-from terrazzo.workflows.index import index_scenes
+from terrazzo.workflows.lesson_samples import choose_samples
+from terrazzo.workflows.sample_origin import with_table
 
 logger = logging.getLogger(__name__)
 WEIGHT_POWERS = {"sqrt": 0.5, "balanced": 1.0}
@@ -55,7 +55,7 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
     A finished run of the same recipe is left as it is.
     Raises RecipeError, DataError, ConflictError, EnvironmentFault or DivergedError.
     """
-    context = context or open_context(recipe)
+    context, table = with_table(context or open_context(recipe))
     folder = RunFolder(path=Path(out or Path("runs") / Path(recipe).stem).resolve())
     recipe_toml = resolved(context)
     state = folder.check(recipe_toml, resume=resume)
@@ -64,7 +64,7 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
         return run_result(folder)
     use_threads(context.threads)
     runtime = choose_runtime(context.device, context.recipe.training.precision)
-    lesson = prepare(folder, context)
+    lesson = prepare(folder, table, context)
     course = None if folder.fitted else plan(lesson, runtime, context)
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
     folder.claim(recipe_toml)
@@ -102,12 +102,15 @@ class Course:
     scaling: Scaling
 
 
-def prepare(folder: RunFolder, context: Context) -> Lesson:
-    """Find the scenes, index and split them; a samples table that the run already has is used as it is."""
+def prepare(folder: RunFolder, table: Samples | None, context: Context) -> Lesson:
+    """Find the scenes, index and split them; a samples table that the run already has is used as it is.
+
+    table: the samples table that the recipe names.
+    """
     recipe = context.recipe
     scenes = find_scenes(recipe.data, context.folder)
     done = folder.samples.exists()
-    samples = load(folder.samples) if done else assign_split(index_scenes(scenes, recipe.data, context), recipe.split)
+    samples = load(folder.samples) if done else choose_samples(scenes, table, context)
     if gone := sorted(set(samples.frame["scene"]) - {scene.name for scene in scenes}):
         raise DataError(f"{folder.samples} names scenes that are no longer there: {listed(gone)}. Bring them back, or start a new run.")
     return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, LabelReader(samples.legend, recipe.data, recipe.labels)))
@@ -281,6 +284,11 @@ def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
     return list(asked)
 
 
+def pathless(recipe: Recipe) -> Recipe:
+    """The recipe without any path of this machine."""
+    return recipe.model_copy(update={"data": without_paths(recipe.data), "samples": recipe.samples.model_copy(update={"table": None})})
+
+
 def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
     """What the model keeps beside its weights; no path of this machine among it."""
     first = lesson.store.raster(lesson.scenes[0].name).grid
@@ -293,6 +301,6 @@ def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
         reading=reading_of(recipe.data),
         legend=json.loads(lesson.legend.to_json()),
         scaling=asdict(scaling),
-        recipe=recipe.model_copy(update={"data": without_paths(recipe.data)}).model_dump(mode="json"),
+        recipe=pathless(recipe).model_dump(mode="json"),
         versions=versions(),
     )

@@ -1,0 +1,29 @@
+"""The samples that a training learns from: indexed and split by the recipe, or those of a table."""
+
+import logging
+from collections.abc import Sequence
+
+from terrazzo.samples.scenes import Scene
+from terrazzo.samples.split import assign_split, audit
+from terrazzo.samples.table import Samples
+from terrazzo.workflows.context import Context
+from terrazzo.workflows.index import index_scenes
+from terrazzo.workflows.sample_origin import check_fresh
+
+log = logging.getLogger(__name__)
+
+
+def choose_samples(scenes: Sequence[Scene], table: Samples | None, context: Context) -> Samples:
+    """Windows with their split: those of the table that the recipe names, by its own split if it has one; else all that there are.
+
+    Raises ConflictError if the table is stale, SplitError if the split cannot be made or leaks, and what `index_scenes` raises.
+    """
+    recipe = context.recipe
+    if table is None or recipe.samples.table is None:
+        return assign_split(index_scenes(scenes, recipe.data, context), recipe.split)
+    check_fresh(recipe.samples.table, table, scenes, context)
+    if table.frame["split"].isna().all():
+        return assign_split(table, recipe.split)
+    log.info("The split is that of %s.", recipe.samples.table)
+    audit(table, recipe.split)
+    return table

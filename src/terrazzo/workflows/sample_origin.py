@@ -1,0 +1,89 @@
+"""Whether a samples table is still that of its images, labels and options."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from terrazzo.errors import ConflictError, DataError
+from terrazzo.labels.options import LegendOptions
+from terrazzo.recipes.recipe import Recipe
+from terrazzo.samples.fingerprint import Fingerprint, Settings, digest_scenes
+from terrazzo.samples.options import SamplesOptions
+from terrazzo.samples.scenes import Scene
+from terrazzo.samples.table import Samples, load
+from terrazzo.workflows.context import Context
+from terrazzo.workflows.origin import reading_origin
+
+
+def settings_of(recipe: Recipe) -> Settings:
+    """The options that a samples table depends on, by table and name."""
+    samples = recipe.samples
+    grid = {
+        "size": list(samples.shape),
+        "stride": list(samples.steps),
+        "offset": list(samples.offset),
+        "edges": samples.edges,
+        "min_valid": samples.min_valid,
+    }
+    tables = {
+        "samples": grid,
+        "data": reading_origin(recipe.data),
+        "legend": recipe.legend.model_dump(mode="json", exclude_defaults=True),
+        "labels": recipe.labels.model_dump(mode="json", exclude_defaults=True),
+    }
+    settings = {f"{table}.{name}": value for table, options in tables.items() for name, value in options.items()}
+    # as a table gives them back
+    plain: Settings = json.loads(json.dumps(settings))
+    return plain
+
+
+def taken_from(recipe: Recipe, path: Path, samples: Samples) -> Recipe:
+    """The recipe with what it leaves open of [samples] and [legend] as in a samples table.
+
+    Raises DataError if the table's options are none.
+    """
+    known: dict[str, dict[str, object]] = {"samples": {}, "legend": {}}
+    for name, value in samples.fingerprint.settings.items():
+        table, _, option = name.partition(".")
+        known.setdefault(table, {})[option] = value
+    given = recipe.samples.model_dump(exclude_unset=True)
+    if given.get("overlap"):
+        known["samples"].pop("stride", None)
+    try:
+        filled = SamplesOptions.model_validate({**known["samples"], **given, "table": path})
+        legend = recipe.legend if recipe.legend.model_fields_set else LegendOptions.model_validate(known["legend"])
+    except ValidationError as error:
+        raise DataError(f"{path}: the table's note on its options cannot be read. Make the table anew with `terrazzo index`.") from error
+    return recipe.model_copy(update={"samples": filled, "legend": legend})
+
+
+def check_fresh(path: Path, samples: Samples, scenes: Sequence[Scene], context: Context) -> None:
+    """See that a table is what index would make of these scenes and the context's options.
+
+    Raises ConflictError that says what has changed; RasterError or LabelError for files that cannot be read.
+    """
+    recipe = context.recipe
+    now = Fingerprint(settings=settings_of(recipe), scenes=digest_scenes(scenes, recipe.data, context.progress))
+    if not samples.fingerprint.scenes:
+        raise ConflictError(f"{path} does not say what it was made from. Make it anew: terrazzo index IMAGES LABELS {path} --reset")
+    if changes := samples.fingerprint.changes(now):
+        raise ConflictError(
+            f"{path} is stale: {'; '.join(changes)}.\n"
+            f"Make it anew with the same options: terrazzo index IMAGES LABELS {path} --reset; or set back what has changed."
+        )
+
+
+def with_table(context: Context) -> tuple[Context, Samples | None]:
+    """The context with the samples table that its [samples] names, if it does; what the recipe leaves open is as in the table.
+
+    Raises DataError if there is no such table.
+    """
+    named = context.recipe.samples.table
+    if named is None:
+        return context, None
+    path = (context.folder / named).resolve()
+    samples = load(path)
+    return replace(context, recipe=taken_from(context.recipe, path, samples)), samples
