@@ -89,7 +89,7 @@ def packed_table(content: Content, shards: Sequence[Shard]) -> Samples:
         GRID_CRS: pd.Series([crs for crs, _ in grids], dtype=object),
         GRID_TRANSFORM: pd.Series([transform for _, transform in grids], dtype=object),
     }
-    return replace(content.samples, frame=frame.assign(**changed), legend=content.samples.legend.plain(), overlap_px=0)
+    return replace(content.samples, frame=frame.assign(**changed), legend=content.samples.legend.plain(), stride=content.samples.size)
 
 
 def sample_name(scene: str, window: Window) -> str:
