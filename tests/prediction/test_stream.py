@@ -19,6 +19,7 @@ from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.prediction.stream import Predictor, ahead, options_of, predict_rows, windows_of
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Window
+from terrazzo.samples.chip import to_chip
 
 SHAPES = [(1, 1), (1, 100), (100, 1), (5, 9), (16, 16), (17, 33), (40, 56)]
 
@@ -40,7 +41,7 @@ def naive(bundle: Bundle, path: Path, overlap: float) -> NDArray[np.float64]:
     """(classes, height, width) probabilities: the whole image in memory, one window at a time, in floating point."""
     with open_raster(path) as raster:
         pixels = raster.read()
-    scaled = bundle.scaling.apply(pixels)
+    scaled = to_chip(pixels, bundle.scaling, raster.shape)
     height, width = scaled.shape[1:]
     grid = SlidingGrid.of((height, width), (16, 16), overlap)
     weights = np.outer(side_weights(16, "hann"), side_weights(16, "hann")).astype(np.float64)

@@ -9,10 +9,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from terrazzo.labels.legend import IGNORE
 from terrazzo.rasters.window import Shape
-from terrazzo.samples.augment import augment
-from terrazzo.samples.chip import to_chip
+from terrazzo.samples.augment.draw import AS_IS, Augmentation, draw_augmentation
+from terrazzo.samples.chip import to_chip, to_labels
 from terrazzo.samples.draw.epoch import Drawn
 from terrazzo.samples.draw.place import Placer
 from terrazzo.samples.options import AugmentOptions
@@ -67,21 +66,21 @@ class Preparation:
 
     def plain(self, sample: Sample) -> Chip:
         """The chip as it is."""
-        return self._read(sample)
+        return self._read(sample, AS_IS)
 
     def augmented(self, drawn: Drawn, epoch: int) -> Chip:
         """The chip as an epoch sees it."""
-        rng = np.random.default_rng((self.seed, epoch, drawn.sample.id, drawn.repeat))
-        chip = self._read(self.placer.place(drawn, epoch))
-        image, labels = augment(chip.image, chip.labels, self.augment, rng)
-        return Chip(sample=chip.sample, image=image, labels=labels)
+        return self._read(self.placer.place(drawn, epoch), self.augmentation(drawn, epoch))
 
-    def _read(self, sample: Sample) -> Chip:
-        window = sample.window
-        pixels, known = self.store.read(sample.scene, window)
-        labels = np.full(self.size, IGNORE, np.uint8)
-        labels[: window.height, : window.width] = known
-        return Chip(sample=sample, image=to_chip(pixels, self.scaling, self.size), labels=labels)
+    def augmentation(self, drawn: Drawn, epoch: int) -> Augmentation:
+        """How an epoch moves and shades what it draws."""
+        rng = np.random.default_rng((self.seed, epoch, drawn.sample.id, drawn.repeat))
+        return draw_augmentation(self.augment, rng, self.size, len(self.scaling.bands))
+
+    def _read(self, sample: Sample, augmentation: Augmentation) -> Chip:
+        pixels, labels = self.store.read(sample.scene, sample.window)
+        image, labels = to_chip(pixels, self.scaling, self.size, augmentation), to_labels(labels, self.size, augmentation)
+        return Chip(sample=sample, image=image, labels=labels)
 
 
 def batches(samples: Sequence[Item], size: int) -> list[Sequence[Item]]:

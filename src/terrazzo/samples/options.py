@@ -129,6 +129,7 @@ class DrawOptions(Options):
 
 
 class AugmentOptions(Options):
+    probability: float = Field(1.0, ge=0, le=1, description="Share of the samples that are augmented; the others are shown as they are.")
     hflip: bool = Field(True, description="Mirror left and right, every second time.")
     vflip: bool = Field(True, description="Mirror top and bottom, every second time.")
     quarter_turns: bool = Field(True, description="Turn by 0, 90, 180 or 270 degrees (square windows only).")
@@ -136,7 +137,14 @@ class AugmentOptions(Options):
     zoom: float = Field(0.0, ge=0, lt=1, description="Enlarge or shrink by up to this share.")
     shift: float = Field(0.0, ge=0, lt=1, description="Shift by up to this share of the window.")
     shear_deg: float = Field(0.0, ge=0, le=60, description="Shear by up to this many degrees.")
+    crop_pad: float = Field(
+        0.0, ge=0, lt=0.5, description="Cut off or add up to this share of the window at each side, and stretch the rest to its size."
+    )
     brightness: float = Field(0.0, ge=0, le=5, description="Add up to this many standard deviations to all bands.")
+    band_shift: float = Field(0.0, ge=0, le=5, description="Add up to this many standard deviations to each band on its own.")
     contrast: float = Field(0.0, ge=0, lt=1, description="Stretch or squeeze values around the mean by up to this share.")
+    gamma: float = Field(0.0, ge=0, lt=1, description="Raise values between the 1 % and 99 % percentiles to a power of up to 1 + this.")
     noise: float = Field(0.0, ge=0, le=5, description="Add Gaussian noise of up to this many standard deviations.")
+    blur_px: float = Field(0.0, ge=0, le=20, description="Blur by a Gaussian whose standard deviation is up to this many pixels.")
+    band_drop: float = Field(0.0, ge=0, le=1, description="Share of the samples in which one band, if there are several, is all mean.")
     fill: Literal["reflect", "ignore"] = Field("reflect", description="Pixels from outside the window: mirrored, or left out of the loss.")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +59,15 @@ class BandScaling:
             method=method, offset=offset, factor=factor, fill=float(np.arcsinh(fill)) if method == "asinh" else fill, statistics=statistics
         )
 
-    def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Scale an array of any shape and dtype to float32."""
-        # the difference in float64 where float32 would lose digits of large values, such as elevations in millimetres
-        wide = values.dtype.itemsize > 2
-        scaled: NDArray[Any] = values.astype(np.float64 if wide else np.float32)
-        scaled = (scaled - self.offset) * self.factor
-        if self.method == "asinh":
-            scaled = np.arcsinh(scaled)
-        return np.asarray(scaled, np.float32)
+    @property
+    def unit(self) -> float:
+        """A standard deviation of the band in scaled values; 1 where the band has none, and after asinh."""
+        return 1.0 if self.method == "asinh" else (self.statistics.sd * self.factor or 1.0)
+
+    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scale values of any shape."""
+        scaled = (values - self.offset) * self.factor
+        return np.arcsinh(scaled) if self.method == "asinh" else scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,22 +76,10 @@ class Scaling:
 
     bands: tuple[BandScaling, ...]
 
-    def apply(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Scaled values (bands, height, width) float32; holes and invalid pixels get the band's mean.
-
-        Raises DataError if the number of bands differs.
-        """
-        if len(pixels.values) != len(self.bands):
-            raise DataError(
-                f"the image has {len(pixels.values)} bands, the scaling was measured on {len(self.bands)}. Choose bands with [data] bands."
-            )
-        scaled = np.empty(pixels.values.shape, np.float32)
-        with np.errstate(invalid="ignore", over="ignore"):
-            for band, scaling in enumerate(self.bands):
-                scaled[band] = scaling.apply(pixels.values[band])
-                if pixels.holes is not None:
-                    scaled[band][pixels.holes[band]] = scaling.fill
-        return scaled
+    def check(self, bands: int) -> None:
+        """Raise DataError if an image has another number of bands than the scaling was measured on."""
+        if bands != len(self.bands):
+            raise DataError(f"the image has {bands} bands, the scaling was measured on {len(self.bands)}. Choose bands with [data] bands.")
 
 
 def measure(blocks: Iterable[tuple[Pixels, NDArray[np.bool_]]], methods: Sequence[ScalingMethod] | ScalingMethod, pixels: int) -> Scaling:
