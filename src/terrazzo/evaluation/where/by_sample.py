@@ -1,0 +1,97 @@
+"""Scores of single samples, gathered while the rows of their scene pass by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.scores import pixel_scores
+from terrazzo.evaluation.where.certainty import CONFIDENCE, ONE, SCALES, SURE, pixel_figures
+from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.rasters.window import Window
+
+SCORES = ("accuracy", "mean_iou", "mean_dice")
+CERTAINTIES = ("loss", "entropy", "margin", "confidence", "suspicious")
+"""Means over the judged pixels; suspicious is the share of them of which the model is sure and the label says otherwise."""
+
+
+class SampleTally:
+    """Counts, losses and certainties of the samples of one scene; overlapping samples count their common pixels each.
+
+    The result does not depend on how the rows were cut.
+    """
+
+    def __init__(self, windows: Mapping[int, Window], classes: int) -> None:
+        """windows: by the sample's id. classes: their number."""
+        self.windows = windows
+        self.confusions = {number: Confusion(classes) for number in windows}
+        self._sums = {number: np.zeros(len(CERTAINTIES), np.int64) for number in windows}
+        self._judged = dict.fromkeys(windows, 0)
+
+    def add(
+        self,
+        row_off: int,
+        truth: NDArray[np.uint8],
+        predicted: NDArray[np.uint8],
+        probabilities: NDArray[np.uint16] | None = None,
+    ) -> None:
+        """Add rows of the scene; each row once.
+
+        truth, predicted: (rows, width) class indices, 255 left out. probabilities: (classes, rows, width), 65535 = 1.
+        """
+        band = Window(col_off=0, row_off=row_off, width=truth.shape[1], height=truth.shape[0])
+        inner = {number: found for number, window in self.windows.items() if (found := window.intersection(band)) is not None}
+        if not inner:
+            return
+        figures = _figures(truth, predicted, probabilities) if probabilities is not None else None
+        for number, window in inner.items():
+            at = window.inside(band)
+            self.confusions[number].add(truth[at], predicted[at])
+            if figures is not None:
+                self._sums[number] += figures[:, *at].sum(axis=(1, 2), dtype=np.int64)
+                self._judged[number] += int(np.count_nonzero((truth[at] != IGNORE) & (predicted[at] != IGNORE)))
+
+    def means(self) -> dict[int, dict[str, float]]:
+        """loss (nats), entropy, margin, confidence and suspicious (0 to 1) by sample; empty for one without probabilities."""
+        scales = np.append(SCALES, 1.0)
+        return {
+            number: dict(zip(CERTAINTIES, (self._sums[number] / (judged * scales)).tolist(), strict=True)) if judged else {}
+            for number, judged in self._judged.items()
+        }
+
+
+def score_table(tallies: Mapping[str, SampleTally], legend: Legend) -> pd.DataFrame:
+    """The scores of all samples, a row each: accuracy, mean_iou, mean_dice, iou_<value> and dice_<value> of each class, certainties.
+
+    0 to 1, the loss in nats; missing where a sample has no judged pixel, or neither labels nor map hold the class there.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for tally in tallies.values():
+        certainties = tally.means()
+        for number, confusion in tally.confusions.items():
+            rows[number] = {**_scores(confusion, legend), **certainties[number]}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=score_columns(legend)).astype("float64").sort_index()
+
+
+def score_columns(legend: Legend) -> list[str]:
+    """The columns of a score table."""
+    each = [f"{score}_{value}" for score in ("iou", "dice") for value in legend.values]
+    return [*SCORES, *each, *CERTAINTIES]
+
+
+def _scores(confusion: Confusion, legend: Legend) -> dict[str, float | None]:
+    found = pixel_scores(confusion, legend.values, legend.names)
+    each = {f"iou_{row['value']}": row["iou"] for row in found["classes"]}
+    each |= {f"dice_{row['value']}": row["f1"] for row in found["classes"]}
+    return {"accuracy": found["accuracy"], "mean_iou": found["mean_iou"], "mean_dice": found["mean_dice"], **each}
+
+
+def _figures(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.uint16]) -> NDArray[np.int32]:
+    """(5, rows, width) what is summed; 0 where nothing is judged."""
+    judged = (truth != IGNORE) & (predicted != IGNORE)
+    figures = pixel_figures(probabilities, truth)
+    suspicious = (figures[CONFIDENCE] > SURE * ONE) & (truth != predicted)
+    return np.concatenate([figures, suspicious[None].astype(np.int32)]) * judged
