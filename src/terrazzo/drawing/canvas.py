@@ -5,6 +5,8 @@ import io
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from terrazzo.labels.colors import Color
@@ -43,6 +45,11 @@ class Canvas:
         left, top, right, bottom = (round(value * SCALE) for value in corners)
         if right > left and bottom > top:
             self._draw.rectangle((left, top, right - 1, bottom - 1), fill=color)
+
+    def picture(self, place: tuple[float, float], picture: NDArray[np.uint8]) -> None:
+        """Put a picture (height, width, 3) with its upper left corner at a place; SCALE of its pixels make a unit."""
+        left, top = _scaled(place)
+        self._image.paste(Image.fromarray(picture), (round(left), round(top)))
 
     def png(self) -> bytes:
         """The picture as PNG."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from terrazzo.evaluation.where.by_sample import SampleTally, score_columns, score_table
+from terrazzo.evaluation.where.by_sample import SampleTally, score_columns, score_table, tally_rows
 from terrazzo.evaluation.where.certainty import ONE
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.rasters.window import Window, cover
@@ -34,7 +34,7 @@ def table(seed: int, cuts: list[int]) -> pd.DataFrame:
     tally = SampleTally(dict(enumerate(cover(SHAPE, (8, 8), 3))), 3)
     for top, end in zip([0, *cuts], [*cuts, SHAPE[0]], strict=True):
         tally.add(top, truth[top:end], predicted[top:end], probabilities[:, top:end])
-    return score_table({"scene": tally}, LEGEND)
+    return score_table(tally_rows([tally], LEGEND), LEGEND)
 
 
 @given(st.integers(0, 1000), st.lists(st.integers(1, SHAPE[0] - 1), max_size=6, unique=True).map(sorted))
@@ -65,7 +65,7 @@ def test_are_those_of_a_naive_count() -> None:
 def test_without_probabilities_there_are_no_certainties_and_without_pixels_no_scores() -> None:
     tally = SampleTally({4: Window(col_off=0, row_off=0, width=2, height=2), 9: Window(col_off=2, row_off=0, width=2, height=2)}, 3)
     tally.add(0, np.array([[0, 0, 255, 255]] * 2, np.uint8), np.array([[0, 1, 0, 0]] * 2, np.uint8))
-    found = score_table({"scene": tally}, LEGEND)
+    found = score_table(tally_rows([tally], LEGEND), LEGEND)
     assert found.loc[4, "accuracy"] == 0.5
     assert found["loss"].isna().all()
     assert found.loc[9].isna().all()

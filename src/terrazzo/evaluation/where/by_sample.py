@@ -1,7 +1,6 @@
 """Scores of single samples, gathered while the rows of their scene pass by."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,8 @@ from terrazzo.rasters.window import Window
 SCORES = ("accuracy", "mean_iou", "mean_dice")
 CERTAINTIES = ("loss", "entropy", "margin", "confidence", "suspicious")
 """Means over the judged pixels; suspicious is the share of them of which the model is sure and the label says otherwise."""
+
+ScoreRow = dict[str, float | None]
 
 
 class SampleTally:
@@ -54,7 +55,7 @@ class SampleTally:
                 self._sums[number] += figures[:, *at].sum(axis=(1, 2), dtype=np.int64)
                 self._judged[number] += int(np.count_nonzero((truth[at] != IGNORE) & (predicted[at] != IGNORE)))
 
-    def means(self) -> dict[int, dict[str, float]]:
+    def means(self) -> dict[int, ScoreRow]:
         """loss (nats), entropy, margin, confidence and suspicious (0 to 1) by sample; empty for one without probabilities."""
         scales = np.append(SCALES, 1.0)
         return {
@@ -63,16 +64,28 @@ class SampleTally:
         }
 
 
-def score_table(tallies: Mapping[str, SampleTally], legend: Legend) -> pd.DataFrame:
-    """The scores of all samples, a row each: accuracy, mean_iou, mean_dice, iou_<value> and dice_<value> of each class, certainties.
+def tally_rows(tallies: Iterable[SampleTally], legend: Legend) -> dict[int, ScoreRow]:
+    """The scores of all samples of some scenes, by the sample's id."""
+    rows: dict[int, ScoreRow] = {}
+    for tally in tallies:
+        certainties = tally.means()
+        rows |= {number: score_row(confusion, legend) | certainties[number] for number, confusion in tally.confusions.items()}
+    return rows
+
+
+def score_row(confusion: Confusion, legend: Legend) -> ScoreRow:
+    """accuracy, mean_iou, mean_dice, iou_<value> and dice_<value> of each class; None where there is nothing to score."""
+    found = pixel_scores(confusion, legend.values, legend.names)
+    each = {f"iou_{row['value']}": row["iou"] for row in found["classes"]}
+    each |= {f"dice_{row['value']}": row["f1"] for row in found["classes"]}
+    return {"accuracy": found["accuracy"], "mean_iou": found["mean_iou"], "mean_dice": found["mean_dice"], **each}
+
+
+def score_table(rows: Mapping[int, Mapping[str, float | None]], legend: Legend) -> pd.DataFrame:
+    """The scores of samples as a table, a row each: those of `score_row`, then loss, entropy, margin, confidence, suspicious.
 
     0 to 1, the loss in nats; missing where a sample has no judged pixel, or neither labels nor map hold the class there.
     """
-    rows: dict[int, dict[str, Any]] = {}
-    for tally in tallies.values():
-        certainties = tally.means()
-        for number, confusion in tally.confusions.items():
-            rows[number] = {**_scores(confusion, legend), **certainties[number]}
     return pd.DataFrame.from_dict(rows, orient="index", columns=score_columns(legend)).astype("float64").sort_index()
 
 
@@ -80,13 +93,6 @@ def score_columns(legend: Legend) -> list[str]:
     """The columns of a score table."""
     each = [f"{score}_{value}" for score in ("iou", "dice") for value in legend.values]
     return [*SCORES, *each, *CERTAINTIES]
-
-
-def _scores(confusion: Confusion, legend: Legend) -> dict[str, float | None]:
-    found = pixel_scores(confusion, legend.values, legend.names)
-    each = {f"iou_{row['value']}": row["iou"] for row in found["classes"]}
-    each |= {f"dice_{row['value']}": row["f1"] for row in found["classes"]}
-    return {"accuracy": found["accuracy"], "mean_iou": found["mean_iou"], "mean_dice": found["mean_dice"], **each}
 
 
 def _figures(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.uint16]) -> NDArray[np.int32]:

@@ -1,0 +1,155 @@
+"""Two maps of the same scenes compared: the difference of their scores, how sure it is, and whether chance would do as well.
+
+Scenes, or blocks of ground where scenes are few, are what is drawn and swapped: the pixels of one scene are no independent witnesses.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.labels.legend import Legend
+
+FEWEST_TESTED = 6
+"""Units of which chance alone brings the most extreme outcome in more than 3 of 100 cases are no basis for a test."""
+MOST_ENUMERATED = 12
+"""Units of which all swaps are tried; of more, some are drawn."""
+INTERVAL = (2.5, 97.5)
+"""Percentiles that bound 95 % of the resamples."""
+EQUAL = 1e-12
+"""Differences that rounding alone makes are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How much higher a score of the second map is than that of the first."""
+
+    score: str
+    """Such as mean_iou, or iou_7 of the class with the value 7."""
+    first: float | None
+    second: float | None
+    difference: float | None
+    low: float | None
+    """Bounds of the 95 % interval of the difference; None where there are too few units."""
+    high: float | None
+    p: float | None
+    """How often swapping the maps of units at random makes a difference as large; None where there are too few units."""
+    better: int
+    """Units in which the second map scores higher."""
+    worse: int
+    alike: int
+    """Units in which both score alike, or one has no such score."""
+
+
+def score_names(legend: Legend) -> list[str]:
+    """The scores that are compared, in the order in which `scores_of` gives them."""
+    return ["accuracy", "mean_iou", "mean_dice", *(f"{name}_{value}" for name in ("iou", "dice") for value in legend.values)]
+
+
+def scores_of(counts: NDArray[np.number]) -> NDArray[np.float64]:
+    """(..., 3 + 2 classes) accuracy, mean IoU, mean Dice, then IoU and Dice of each class; NaN where there is nothing to score.
+
+    counts: (..., classes, classes) pixels, rows are the truth.
+    """
+    hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
+    both = counts.sum(axis=-1) + counts.sum(axis=-2) - hits
+    with np.errstate(divide="ignore", invalid="ignore"):
+        iou = hits / both
+        dice = 2 * hits / (both + hits)
+        accuracy = hits.sum(axis=-1) / counts.sum(axis=(-2, -1))
+        present = np.maximum((both > 0).sum(axis=-1), 1)
+        means = [np.where((both > 0).any(axis=-1), np.nansum(score, axis=-1) / present, np.nan) for score in (iou, dice)]
+    found: NDArray[np.float64] = np.concatenate([np.stack([accuracy, *means], axis=-1), iou, dice], axis=-1)
+    return found
+
+
+def compare(first: NDArray[np.int64], second: NDArray[np.int64], legend: Legend, resamples: int, seed: int) -> list[Difference]:
+    """Compare the counts of two maps, unit by unit.
+
+    Scores are those of all units' counts together. Intervals come from drawing units with replacement, the same for both maps; p from
+    swapping the two maps of each unit, all ways of it for few units, else `resamples` draws.
+
+    first, second: (units, classes, classes) pixels of the same units. resamples: 0 for neither intervals nor p.
+    """
+    units = len(first)
+    totals = [scores_of(counts.sum(axis=0)) for counts in (first, second)]
+    observed = totals[1] - totals[0]
+    low, high = _interval(first, second, resamples, np.random.default_rng((seed, 0)))
+    p = _chance(first, second, observed, resamples, np.random.default_rng((seed, 1))) if units >= FEWEST_TESTED and resamples else None
+    each = scores_of(second) - scores_of(first)
+    better, worse = (each > EQUAL).sum(axis=0), (each < -EQUAL).sum(axis=0)
+    return [
+        Difference(
+            score=name,
+            first=_plain(totals[0][number]),
+            second=_plain(totals[1][number]),
+            difference=_plain(observed[number]),
+            low=_plain(low[number]),
+            high=_plain(high[number]),
+            p=_plain(p[number]) if p is not None else None,
+            better=int(better[number]),
+            worse=int(worse[number]),
+            alike=units - int(better[number]) - int(worse[number]),
+        )
+        for number, name in enumerate(score_names(legend))
+    ]
+
+
+def _interval(
+    first: NDArray[np.int64], second: NDArray[np.int64], resamples: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bounds of each difference; NaN where they cannot be told."""
+    units, classes = first.shape[:2]
+    if units < 2 or not resamples:
+        nothing = np.full(3 + 2 * classes, np.nan)
+        return nothing, nothing
+    drawn = rng.multinomial(units, np.full(units, 1 / units), resamples).astype(np.float64)
+    differences = _weighted(drawn, second) - _weighted(drawn, first)
+    low, high = _percentiles(differences)
+    return low, high
+
+
+def _percentiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2, scores) bounds over the resamples in which a score exists; NaN where it does in none."""
+    known = ~np.isnan(values).all(axis=0)
+    bounds = np.full((2, values.shape[1]), np.nan)
+    bounds[:, known] = np.nanpercentile(values[:, known], INTERVAL, axis=0)
+    return bounds
+
+
+def _chance(
+    first: NDArray[np.int64], second: NDArray[np.int64], observed: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """The share of swaps whose difference is at least as large; NaN where there is no difference to test."""
+    units = len(first)
+    if units <= MOST_ENUMERATED:
+        swaps = (np.arange(2**units)[:, None] >> np.arange(units) & 1).astype(np.float64)
+    else:
+        swaps = rng.integers(0, 2, (resamples, units)).astype(np.float64)
+        # what was observed is one of the outcomes: p is never 0
+        swaps[0] = 0
+    kept = 1 - swaps
+    one = _pooled(kept, first) + _pooled(swaps, second)
+    other = _pooled(swaps, first) + _pooled(kept, second)
+    differences = scores_of(other) - scores_of(one)
+    with np.errstate(invalid="ignore"):
+        as_large = np.abs(differences) >= np.abs(observed) - EQUAL
+    # a swap that leaves a score undefined speaks neither way
+    defined = ~np.isnan(differences)
+    shares: NDArray[np.float64] = (as_large & defined).sum(axis=0) / np.maximum(defined.sum(axis=0), 1)
+    return np.where(np.isnan(observed), np.nan, shares)
+
+
+def _weighted(weights: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    return scores_of(_pooled(weights, counts))
+
+
+def _pooled(weights: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(draws, classes, classes) weighted sums over the units; exact, for counts are far below 2^53."""
+    units, classes = counts.shape[:2]
+    pooled: NDArray[np.float64] = (weights @ counts.reshape(units, -1).astype(np.float64)).reshape(-1, classes, classes)
+    return pooled
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

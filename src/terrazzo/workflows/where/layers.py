@@ -1,0 +1,108 @@
+"""The error map as vectors: samples and suspicious regions as layers of one GeoPackage, each with its style for QGIS."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyogrio
+
+from terrazzo.drawing.qgis import Step, graduated_style, outline_style
+from terrazzo.evaluation.where.suspects import Suspect
+from terrazzo.labels.colors import Color
+from terrazzo.labels.legend import Legend
+from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.write import writing
+from terrazzo.samples.footprints import SceneWindows, footprints
+
+SAMPLES_LAYER, SUSPICIOUS_LAYER = "samples", "suspicious"
+RAMP: tuple[Color, ...] = ((165, 0, 38), (244, 109, 67), (254, 224, 144), (116, 173, 209), (49, 54, 149))
+"""From bad to good, for colour-blind eyes too."""
+PURPLE: Color = (170, 50, 220)
+
+
+def error_steps() -> list[Step]:
+    """Mean Dice in five steps."""
+    return [Step(low=number / 5, high=(number + 1) / 5, color=color) for number, color in enumerate(RAMP)]
+
+
+def write_error_map(path: Path, samples: geopandas.GeoDataFrame, suspicious: geopandas.GeoDataFrame | None) -> None:
+    """Write a GeoPackage with the samples, coloured by mean Dice, and the suspicious regions where they are known.
+
+    Without a CRS, places are columns and rows, which grow downwards: they are mirrored, so that a GIS shows them upright.
+    Raises EnvironmentFault if it cannot be written.
+    """
+    layers = {SAMPLES_LAYER: (samples, graduated_style("mean_dice", error_steps()))}
+    if suspicious is not None and len(suspicious):
+        layers[SUSPICIOUS_LAYER] = (suspicious, outline_style(PURPLE))
+    with writing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")
+        for name, (frame, _) in layers.items():
+            upright = frame if frame.crs is not None else frame.set_geometry(frame.geometry.scale(yfact=-1, origin=(0, 0)))
+            upright.to_file(temporary, layer=name, driver="GPKG", engine="pyogrio")
+        pyogrio.write_dataframe(_styles({name: style for name, (_, style) in layers.items()}), temporary, layer="layer_styles")
+
+
+def _styles(styles: Mapping[str, str]) -> pd.DataFrame:
+    """The table in which QGIS looks for styles."""
+    names = list(styles)
+    return pd.DataFrame(
+        {
+            "f_table_catalog": "",
+            "f_table_schema": "",
+            "f_table_name": names,
+            "f_geometry_column": "geom",
+            "styleName": names,
+            "styleQML": list(styles.values()),
+            "styleSLD": "",
+            "useAsDefault": True,
+            "description": "Terrazzo",
+            "owner": "",
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSuspects:
+    """The suspicious regions of one scene."""
+
+    scene: str
+    grid: Grid
+    suspects: Sequence[Suspect]
+
+
+def suspicious_table(found: Sequence[SceneSuspects], legend: Legend) -> geopandas.GeoDataFrame:
+    """A row a region, those with the largest cores first: scene, place, label, prediction, pixels, area, confidence, and its box.
+
+    area: square units of the CRS, where the scene has one.
+    """
+    found = [each for each in found if each.suspects]
+    geometry, crs, codes = footprints([SceneWindows(grid=each.grid, windows=[one.window for one in each.suspects]) for each in found])
+    rows = [(each, one) for each in found for one in each.suspects]
+    table = pd.DataFrame(
+        {
+            "scene": [each.scene for each, _ in rows],
+            **{
+                name: np.array([getattr(one.window, name) for _, one in rows], np.int64)
+                for name in ("col_off", "row_off", "width", "height")
+            },
+            "label": [legend.names[one.truth] for _, one in rows],
+            "predicted": [legend.names[one.predicted] for _, one in rows],
+            "pixels": np.array([one.pixels for _, one in rows], np.int64),
+            "core_pixels": np.array([one.core for _, one in rows], np.int64),
+            "area": np.array([_area(each.grid, one.pixels) for each, one in rows], np.float64),
+            "confidence": np.array([one.confidence for _, one in rows], np.float64),
+        }
+    )
+    if codes is not None:
+        table["crs"] = codes
+    frame = geopandas.GeoDataFrame(table, geometry=geometry, crs=crs)
+    return frame.sort_values(["core_pixels", "pixels"], ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _area(grid: Grid, pixels: int) -> float:
+    cells = grid.cell_size
+    return pixels * cells[0] * cells[1] if cells is not None else float("nan")
