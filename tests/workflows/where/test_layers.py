@@ -2,7 +2,7 @@
 
 import sqlite3
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import geopandas
 import numpy as np
@@ -60,7 +60,7 @@ def test_layers_have_styles_that_name_their_columns(tmp_path: Path) -> None:
         assert database.execute("select data_type from gpkg_contents where table_name = 'layer_styles'").fetchone() == ("attributes",)
     database.close()
     assert columns == {"samples": "geom", "suspicious": "geom"}
-    renderer = ElementTree.fromstring(styles["samples"]).find("renderer-v2")
+    renderer = ET.fromstring(styles["samples"]).find("renderer-v2")
     assert renderer is not None
     assert renderer.get("attr") in read.columns
     assert len(renderer.findall("ranges/range")) == len(renderer.findall("symbols/symbol")) == 5
