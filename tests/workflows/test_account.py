@@ -12,8 +12,9 @@ import pytest
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.evaluation.tally.counts import Counts
+from terrazzo.evaluation.where.by_sample import score_row, score_table
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.workflows.account import Account, choose, score_columns, versions, write_account
+from terrazzo.workflows.account import Account, choose, versions, with_scores, write_account
 
 LEGEND = Legend(classes=(LegendClass(value=0, name="<script>", color=(0, 0, 0)), LegendClass(value=7, name="water", color=(0, 0, 255))))
 
@@ -65,7 +66,8 @@ class TestChoose:
 
 def test_scores_are_put_beside_their_samples() -> None:
     frame = table(None, None, None).drop(columns="mean_iou")
-    scored = score_columns(frame, {2: confusion((0, 0), (1, 1), (1, 0)), 0: confusion()}, LEGEND)
+    scores = score_table({2: score_row(confusion((0, 0), (1, 1), (1, 0)), LEGEND), 0: score_row(confusion(), LEGEND)}, LEGEND)
+    scored = with_scores(with_scores(frame, scores * 0.5), scores)
     assert scored["accuracy"].iloc[2] == pytest.approx(2 / 3)
     assert scored["mean_iou"].iloc[2] == pytest.approx(1 / 2)
     assert scored["mean_dice"].iloc[2] == pytest.approx(2 / 3)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.where.by_sample import score_row
 from terrazzo.labels.reader import LabelReader
 from terrazzo.models.bundle import load_bundle
 from terrazzo.prediction.stream import Predictor
@@ -19,6 +20,7 @@ from terrazzo.samples.rows import rows_of
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples, load
+from terrazzo.training.run import RunFolder
 from terrazzo.workflows.held_out import HeldOutScores, evaluated_part, score_held_out
 from terrazzo.workflows.predict import predict
 
@@ -32,7 +34,7 @@ def scored(tiny_run: Any, samples: Samples, out: Path, *sets: str) -> HeldOutSco
     context = tiny_run.context(*sets)
     store = SceneStore(find_scenes(context.recipe.data, context.folder), LabelReader(samples.legend, context.recipe.data))
     predictor = Predictor.of(load_bundle(tiny_run.run), "cpu", context.recipe.prediction)
-    return score_held_out(samples, store, predictor, context.recipe.evaluation, out, Silent())
+    return score_held_out(samples, store, predictor, context.recipe.evaluation, RunFolder(path=out), Silent())
 
 
 def truth_and_map(tiny_run: Any, class_map: Path, scene: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -62,11 +64,11 @@ def test_each_sample_has_the_count_of_its_own_window(tiny_run: Any, samples: Sam
     found = scored(tiny_run, samples, tmp_path)
     truth, predicted = truth_and_map(tiny_run, found.maps["d"], "d")
     rows = rows_of(samples.part("test"))
-    assert set(found.by_sample) == {row.id for row in rows}
     for row in rows:
         naive = Confusion(2)
         naive.add(truth[row.window.slices], predicted[row.window.slices])
-        assert found.by_sample[row.id].counts.tolist() == naive.counts.tolist()
+        expected = {name: np.nan if score is None else score for name, score in score_row(naive, samples.legend).items()}
+        assert found.scores.loc[row.id, list(expected)].to_dict() == pytest.approx(expected, nan_ok=True)
 
 
 def test_only_held_out_ground_counts_where_a_scene_has_both(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
@@ -100,3 +102,46 @@ def test_the_last_honest_part_is_evaluated(
     split = [parts.get(scene, "train") for scene in samples.frame["scene"]]
     assert evaluated_part(replace(samples, frame=samples.frame.assign(split=split))) == expected
     assert ("Nothing is held out" in caplog.text) == (expected == "train")
+
+
+def test_samples_of_every_part_are_scored_at_their_place(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    """Scores of training are those of the model on that ground; rows of the table are windows with a place."""
+    found = scored(tiny_run, samples, tmp_path)
+    assert set(found.scores.index) == set(samples.frame.index)
+    assert set(found.maps) == {"d"}
+    predict(tiny_run.run, [tiny_run.folder / "images" / "a.tif"], tmp_path / "all", tiny_run.context("prediction.probabilities=true"))
+    truth, predicted = truth_and_map(tiny_run, tmp_path / "all" / "a_predseg.tif", "a")
+    with rasterio.open(tmp_path / "all" / "a_probabilities.tif") as file:
+        shares = file.read() / 65535
+    for row in rows_of(replace(samples, frame=samples.frame[samples.frame["scene"] == "a"])):
+        there = (slice(None), *row.window.slices)
+        t, p, q = truth[there[1:]], predicted[there[1:]], shares[there]
+        known = t != 255
+        assert found.scores.loc[row.id, "accuracy"] == pytest.approx((t == p)[known].mean())
+        of_truth = np.where(t == 1, q[1], q[0])[known]
+        assert found.scores.loc[row.id, "loss"] == pytest.approx(-np.log(np.maximum(of_truth, 0.5 / 65535)).mean(), abs=1e-4)
+        assert found.scores.loc[row.id, "margin"] == pytest.approx(np.abs(q[0] - q[1])[known].mean(), abs=1e-4)
+
+
+def test_errors_of_training_and_validation_lie_in_one_raster(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    windows = samples.windows()
+    parts = ["validation" if w.col_off >= 32 else "train" if w.col_off < 16 else None for w in windows]
+    found = scored(tiny_run, replace(samples, frame=samples.frame.assign(split=parts)), tmp_path)
+    with rasterio.open(tmp_path / "errors" / "a_errors.tif") as file:
+        codes = file.read(1)
+    truth, shown = truth_and_map(tiny_run, found.maps["a"], "a")
+    assert (codes[:, 24:32] == 255).all()
+    assert ((codes != 255) == (truth != 255))[:, :24].all()
+    assert np.array_equal(codes[:, 32:] == 3, (truth == 1)[:, 32:] & (shown == 0)[:, 32:])
+    assert (shown[:, :24] == 255).all(), "the map shows ground of the training"
+
+
+def test_training_is_scored_as_far_as_asked(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    held_out = set(samples.frame.index[samples.frame["split"] != "train"])
+    none = scored(tiny_run, samples, tmp_path / "none", "evaluation.score_training=false", "evaluation.error_maps=false")
+    assert set(none.scores.index) == held_out
+    assert not (tmp_path / "none" / "errors").exists()
+    some = scored(tiny_run, samples, tmp_path / "some", "evaluation.training_samples=3")
+    assert len(some.scores) == len(held_out) + 3
+    again = scored(tiny_run, samples, tmp_path / "again", "evaluation.training_samples=3")
+    assert some.scores.equals(again.scores)

@@ -40,12 +40,17 @@ class TestARun:
         names = set(contents(tiny_run.run))
         wanted = "recipe.toml samples.parquet metrics.jsonl model/model.safetensors model/model.json evaluation.json report.html"
         assert set(wanted.split()) <= names
-        assert names - set(wanted.split()) == {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif"}
+        where = {f"errors/{scene}_errors.{ending}" for scene in "abcd" for ending in ("tif", "qml")} | {
+            "error_map.gpkg",
+            "suspicious.parquet",
+        }
+        rest = {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif"}
+        assert names - set(wanted.split()) == rest | where
 
     def test_names_it_by_absolute_paths(self, tiny_run: Any) -> None:
         written = tiny_run.result.written
         assert written["run"] == tiny_run.run.resolve()
-        assert written["outputs"] == [tiny_run.run / "maps" / "d_predseg.tif"]
+        assert written["outputs"] == [tiny_run.run / name for name in ("maps/d_predseg.tif", "error_map.gpkg", "suspicious.parquet")]
         assert set(written) == {"run", "model", "evaluation", "report", "samples", "outputs"}
         assert all(written[key].exists() for key in ("model", "evaluation", "report", "samples"))
         assert "Evaluated on the test part, 1 images." in tiny_run.result.text
@@ -74,12 +79,12 @@ class TestARun:
         assert [row["epoch"] for row in rows] == [1, 2]
         assert all(row["validation"]["mean_dice"] is not None for row in rows)
 
-    def test_the_samples_table_opens_elsewhere_and_has_scores_of_the_held_out_part(self, tiny_run: Any) -> None:
+    def test_the_samples_table_opens_elsewhere_and_has_scores_of_every_part(self, tiny_run: Any) -> None:
         frame = geopandas.read_parquet(tiny_run.run / "samples.parquet")
         assert frame.crs.to_epsg() == 32633
-        scored = frame["mean_iou"].notna()
-        assert (scored == (frame["split"] == "test")).all()
-        assert frame.loc[scored, "accuracy"].between(0, 1).all()
+        assert frame[["accuracy", "mean_dice", "entropy", "margin", "confidence"]].to_numpy().min() >= 0
+        assert frame[["accuracy", "mean_dice", "entropy", "margin", "confidence"]].to_numpy().max() <= 1
+        assert (frame["loss"] > 0).all()
         assert dict(frame["split"].value_counts()) == {"train": 40, "validation": 20, "test": 20}
 
     def test_the_report_asks_nothing_from_outside(self, tiny_run: Any) -> None:
@@ -214,7 +219,7 @@ def kill_at(patch: pytest.MonkeyPatch, place: str) -> None:
     # the weights are on disk already when the card is written
     target = {
         "model": "terrazzo.models.bundle.write_text",
-        "evaluation": "terrazzo.workflows.train.score_columns",
+        "evaluation": "terrazzo.workflows.train.with_scores",
         "report": "terrazzo.workflows.account.write_report",
     }[place]
     patch.setattr(target, killed)

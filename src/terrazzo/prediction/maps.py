@@ -1,7 +1,7 @@
 """Class maps and probabilities on disk: what they are called, and writing them as their rows are finished."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,6 +24,9 @@ THINNED = 8
 
 RowsSeen = Callable[[Job, BlendedRows, NDArray[np.uint8]], None]
 """Called with each finished piece of a map: the job, its rows, and their class indices (rows, width)."""
+
+Shown = Callable[[Job, int, NDArray[np.uint8]], NDArray[np.uint8]]
+"""Makes of the class indices of rows, from row_off on, those that a map shows."""
 
 
 def map_path(out: Path, stem: str, raster: Raster) -> Path:
@@ -78,10 +81,13 @@ class Tally:
         logger.warning("Every predicted pixel is '%s'. Its probability, by tenths from: %s.", name, shares)
 
 
-def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progress, seen: RowsSeen | None = None) -> list[Path]:
+def write_maps(
+    jobs: Mapping[Path, Job], predictor: Predictor, progress: Progress, seen: RowsSeen | None = None, shown: Shown | None = None
+) -> list[Path]:
     """Predict each job to its class map, and its probabilities where the options ask; returns what was written.
 
     A map appears under its name only when it is whole and was read back. If all maps are of one class, a warning says so.
+    shown: what of a class map is written; `seen` gets all that was predicted.
     """
     written: list[Path] = []
     tally = Tally(predictor.bundle.legend)
@@ -89,18 +95,33 @@ def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progres
         pieces = predict_rows(list(jobs.values()), predictor, advance)
         for path, work in jobs.items():
 
-            def each(rows: BlendedRows, indices: NDArray[np.uint8], work: Job = work) -> None:
+            def each(rows: BlendedRows, indices: NDArray[np.uint8], work: Job = work) -> NDArray[np.uint8]:
                 tally.add(rows, indices)
                 if seen is not None:
                     seen(work, rows, indices)
+                return indices if shown is None else shown(work, rows.row_off, indices)
 
             written += _write_map(path, work, pieces, predictor, each)
     tally.tell()
     return written
 
 
+def follow_maps(jobs: Sequence[Job], predictor: Predictor, progress: Progress, seen: RowsSeen) -> None:
+    """Predict jobs without keeping their maps."""
+    with progress.task("score training", windows_of(jobs), "windows") as advance:
+        pieces = predict_rows(jobs, predictor, advance)
+        for work in jobs:
+            for _ in work.grid.row_starts:
+                rows = next(pieces)
+                seen(work, rows, rows.indices())
+
+
 def _write_map(
-    path: Path, work: Job, pieces: Iterator[BlendedRows], predictor: Predictor, seen: Callable[[BlendedRows, NDArray[np.uint8]], None]
+    path: Path,
+    work: Job,
+    pieces: Iterator[BlendedRows],
+    predictor: Predictor,
+    each: Callable[[BlendedRows, NDArray[np.uint8]], NDArray[np.uint8]],
 ) -> list[Path]:
     legend = predictor.bundle.legend
     beside = probabilities_path(path) if predictor.options.probabilities else None
@@ -109,9 +130,7 @@ def _write_map(
         shares = stack.enter_context(BandWriter(beside, work.raster.grid, legend.names)) if beside else None
         for _ in work.grid.row_starts:
             rows = next(pieces)
-            indices = rows.indices()
-            classes.write(legend.decode(indices))
+            classes.write(legend.decode(each(rows, rows.indices())))
             if shares is not None:
                 shares.write(rows.probabilities())
-            seen(rows, indices)
     return [path, beside] if beside else [path]

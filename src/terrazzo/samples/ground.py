@@ -33,6 +33,16 @@ class Rectangles:
         left, top, right, bottom = self.edges
         return bool(np.any((left < window.col_end) & (right > window.col_off) & (top < window.row_end) & (bottom > window.row_off)))
 
+    def covered(self, band: Window) -> NDArray[np.bool_]:
+        """(height, width) of a window: which of its pixels lie in any of them."""
+        left, top, right, bottom = self.edges
+        near = (left < band.col_end) & (right > band.col_off) & (top < band.row_end) & (bottom > band.row_off)
+        covered = np.zeros(band.shape, np.bool_)
+        for window in self.edges[:, near].T - np.array([band.col_off, band.row_off] * 2):
+            first_col, first_row, last_col, last_row = np.maximum(window, 0).tolist()
+            covered[first_row:last_row, first_col:last_col] = True
+        return covered
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:

@@ -47,6 +47,19 @@ class RunFolder:
         return self.path / "maps"
 
     @property
+    def errors(self) -> Path:
+        """Rasters of right, missed and false pixels."""
+        return self.path / "errors"
+
+    @property
+    def error_map(self) -> Path:
+        return self.path / "error_map.gpkg"
+
+    @property
+    def suspicious(self) -> Path:
+        return self.path / "suspicious.parquet"
+
+    @property
     def evaluation(self) -> Path:
         return self.path / "evaluation.json"
 

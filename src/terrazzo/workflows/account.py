@@ -12,7 +12,6 @@ import geopandas
 import pandas as pd
 
 from terrazzo.drawing.panels import SampleView, sample_panel
-from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import PixelScores, pixel_scores
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.labels.legend import Legend
@@ -21,7 +20,6 @@ from terrazzo.reporting.report import Report, SamplePanel, write_report
 
 SHOWN = 2
 """Samples shown of each kind: best, median, worst."""
-SCORE_COLUMNS = ("accuracy", "mean_iou", "mean_dice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +54,12 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("terrazzo", "torch", "numpy", "rasterio")} | {"python": platform.python_version()}
 
 
-def score_columns(frame: geopandas.GeoDataFrame, by_sample: Mapping[int, Confusion], legend: Legend) -> geopandas.GeoDataFrame:
-    """The table with the scores of each sample, 0 to 1; empty where a sample was not evaluated."""
-    found = {number: pixel_scores(confusion, legend.values, legend.names) for number, confusion in by_sample.items()}
-    scored = frame.copy()
-    for column in SCORE_COLUMNS:
-        values = {number: scores[column] for number, scores in found.items()}  # type: ignore[literal-required]
-        scored[column] = pd.Series(values, dtype="float64").reindex(scored.index)
-    return scored
+def with_scores(frame: geopandas.GeoDataFrame, scores: pd.DataFrame) -> geopandas.GeoDataFrame:
+    """The table with the scores of each sample beside it, in place of those it had; empty where a sample was not evaluated.
+
+    scores: of `evaluation.where.by_sample.score_table`, by the sample's id.
+    """
+    return frame.drop(columns=scores.columns, errors="ignore").join(scores)
 
 
 def choose(frame: geopandas.GeoDataFrame) -> list[tuple[Literal["best", "median", "worst"], int]]:

@@ -9,18 +9,20 @@ import pandas as pd
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import ConflictError
 from terrazzo.evaluation.text import class_table
+from terrazzo.evaluation.where.by_sample import score_row, score_table
 from terrazzo.labels.legend import IGNORE
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.sentences import counted
 from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.window import Shape, Window, whole
-from terrazzo.rasters.write import check_writable, writing
+from terrazzo.rasters.write import check_writable
 from terrazzo.samples.checks import check_shared
 from terrazzo.samples.footprints import SceneWindows, footprints
-from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
+from terrazzo.workflows.account import Account, panels, versions, with_scores, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.map_counts import count_maps, image_of
 from terrazzo.workflows.map_pairs import MapHeader, Pair, PairLegends, find_maps, find_pair_legend, map_headers, pair_maps
+from terrazzo.workflows.where.layers import save_table
 
 LARGEST_VIEW_PX = 2048
 """Of larger maps only a part is shown, for it has to be in memory."""
@@ -44,8 +46,8 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
     images = [LabelledImage(name=pair.name, path=pair.prediction, grid=header.grid) for pair, header in zip(pairs, headers, strict=True)]
     check_shared([(image, pair.label) for image, pair in zip(images, pairs, strict=True)], context.recipe.labels)
     tally = count_maps(pairs, legend, context)
-    by_number = {number: tally.scenes[pair.name] for number, pair in enumerate(pairs)}
-    frame = score_columns(_table(pairs, headers), by_number, legend.maps)
+    rows = {number: score_row(tally.scenes[pair.name], legend.maps) for number, pair in enumerate(pairs)}
+    frame = with_scores(_table(pairs, headers), score_table(rows, legend.maps))
     notices = [f"{counted(unused, 'label')} without a map: left out."] if unused else []
     if unpredicted := int(tally.total.confusion.unpredicted.sum()):
         notices.append(f"{counted(unpredicted, 'labelled pixel')} without a prediction: in no score.")
@@ -58,7 +60,7 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
         facts=list(versions().items()),
         notices=notices,
     )
-    _save(frame, out / "samples.parquet")
+    save_table(out / "samples.parquet", frame)
     write_account(out, account, panels(frame, lambda number: _view(pairs[number], legend), legend.maps))
     text = "\n".join([class_table(account.scores()), "", *notices, f"Report: {out / 'report.html'}"])
     written: Written = {"evaluation": out / "evaluation.json", "report": out / "report.html", "samples": out / "samples.parquet"}
@@ -84,11 +86,6 @@ def _table(pairs: Sequence[Pair], headers: Sequence[MapHeader]) -> geopandas.Geo
     if codes is not None:
         table["crs"] = codes
     return geopandas.GeoDataFrame(table, geometry=geometry, crs=crs)
-
-
-def _save(frame: geopandas.GeoDataFrame, path: Path) -> None:
-    with writing(path) as temporary:
-        frame.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True, compression="zstd")
 
 
 def _view(pair: Pair, legend: PairLegends) -> SampleView:

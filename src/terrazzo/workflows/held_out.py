@@ -1,21 +1,23 @@
-"""What a run says of itself: maps of its held-out ground, compared with the labels."""
+"""What a run says of itself: maps of its held-out ground, compared with the labels, and scores of all its samples."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import geopandas
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.evaluation.tally.scene import SceneTally
+from terrazzo.evaluation.where.by_sample import score_table
 from terrazzo.labels.legend import IGNORE
 from terrazzo.prediction.blend import BlendedRows
-from terrazzo.prediction.maps import map_path, write_maps
+from terrazzo.prediction.maps import follow_maps, map_path, write_maps
 from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
@@ -23,7 +25,10 @@ from terrazzo.rasters.window import Window
 from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.rows import Sample, rows_by_scene
 from terrazzo.samples.store import Source
-from terrazzo.samples.table import Samples
+from terrazzo.samples.table import PARTS, Samples
+from terrazzo.training.run import RunFolder
+from terrazzo.workflows.where.follow import Followed, Follower, errors_path
+from terrazzo.workflows.where.layers import suspicious_table
 
 logger = logging.getLogger(__name__)
 NOTHING_HELD_OUT = "Nothing is held out: the figures are those of the training part and say little of other ground."
@@ -31,34 +36,51 @@ NOTHING_HELD_OUT = "Nothing is held out: the figures are those of the training p
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutScores:
-    """Counts over held-out ground, each pixel once, and by sample."""
+    """Counts over held-out ground, each pixel once, and scores by sample, those of the other parts too."""
 
     part: str
-    """The part of the split: test if there is one, else validation, else train."""
+    """The part of the split that is counted: test if there is one, else validation, else train."""
     tally: SetTally
-    by_sample: Mapping[int, Confusion]
-    """By the sample's id; overlapping samples count their common pixels each."""
+    scores: pd.DataFrame
+    """Of `score_table`, by the sample's id; overlapping samples count their common pixels each."""
+    suspicious: geopandas.GeoDataFrame
     maps: Mapping[str, Path]
-    """The map of each scene, predicted where windows touch the part."""
+    """The map of each scene of the part, predicted where windows touch it; ground of other parts is 255 in it."""
 
 
 def score_held_out(
-    samples: Samples, store: Source, predictor: Predictor, options: EvaluationOptions, out: Path, progress: Progress
+    samples: Samples, store: Source, predictor: Predictor, options: EvaluationOptions, folder: RunFolder, progress: Progress
 ) -> HeldOutScores:
-    """Map the scenes of the held-out part into a folder and count how the maps agree with the labels there."""
+    """Map the scenes of the held-out part into a run and count how the maps agree with the labels there.
+
+    The samples of the other parts are scored too, those of training as far as the options say, and all have their errors in a raster.
+    """
     part = evaluated_part(samples)
-    by_scene = rows_by_scene(samples.part(part))
-    counter = _Counter(store, by_scene, len(samples.legend.classes), options)
-    stems = output_stems([ImageFile(name=scene, path=store.raster(scene).path) for scene in by_scene])
-    jobs: dict[Path, Job] = {}
-    maps: dict[str, Path] = {}
-    for scene, members in by_scene.items():
-        raster = store.raster(scene)
-        maps[scene] = map_path(out, stems[raster.path], raster)
-        jobs[maps[scene]] = predictor.job(raster, Rectangles.of([sample.window for sample in members]).touch)
-        counter.scenes[id(raster)] = scene
-    write_maps(jobs, predictor, progress, counter.count)
-    return HeldOutScores(part=part, tally=counter.tally, by_sample=counter.by_sample, maps=maps)
+    scored = scored_samples(samples, part, options)
+    members = rows_by_scene(scored)
+    counted, others = rows_by_scene(samples.part(part)), rows_by_scene(_other_parts(samples, part))
+    stems = output_stems([ImageFile(name=scene, path=store.raster(scene).path) for scene in members])
+    maps = {scene: map_path(folder.maps, stems[store.raster(scene).path], store.raster(scene)) for scene in members}
+    jobs = {scene: predictor.job(store.raster(scene), _ground(rows).touch) for scene, rows in members.items()}
+    with Follower(samples.legend) as follower:
+        counter = _Counter(store, len(samples.legend.classes), options, follower)
+        for scene, rows in members.items():
+            errors = errors_path(folder.errors, stems[store.raster(scene).path], maps[scene]) if options.error_maps else None
+            windows = {sample.id: sample.window for sample in rows}
+            followed = Followed(name=scene, grid=store.raster(scene).grid, windows=windows, errors=errors)
+            counter.scenes[id(jobs[scene].raster)] = _Scene(
+                followed=followed, counted=_ground(counted.get(scene, [])), other=_ground(others.get(scene, []))
+            )
+        write_maps({maps[scene]: jobs[scene] for scene in counted}, predictor, progress, counter.count, counter.shown)
+        if rest := [jobs[scene] for scene in members if scene not in counted]:
+            follow_maps(rest, predictor, progress, counter.count)
+    return HeldOutScores(
+        part=part,
+        tally=counter.tally,
+        scores=score_table(follower.scores, samples.legend),
+        suspicious=suspicious_table(follower.suspects, samples.legend),
+        maps={scene: maps[scene] for scene in counted},
+    )
 
 
 def evaluated_part(samples: Samples) -> str:
@@ -70,32 +92,74 @@ def evaluated_part(samples: Samples) -> str:
     return "train"
 
 
-class _Counter:
-    """Compares finished rows with the labels under held-out samples."""
+def scored_samples(samples: Samples, part: str, options: EvaluationOptions) -> Samples:
+    """The samples that get scores: all that are held out, and of training all, a draw of them, or none."""
+    split = samples.frame["split"]
+    training = np.flatnonzero(split == "train")
+    if part != "train":
+        most = options.training_samples if options.score_training else 0
+        if len(training) > most:
+            training = np.random.default_rng(options.seed).choice(training, most, replace=False)
+    chosen = np.sort(np.concatenate([np.flatnonzero(split.isin(PARTS[1:])), training]))
+    return replace(samples, frame=samples.frame.iloc[chosen])
 
-    def __init__(self, store: Source, by_scene: Mapping[str, list[Sample]], classes: int, options: EvaluationOptions) -> None:
-        self.scenes: dict[int, str] = {}
+
+def _other_parts(samples: Samples, part: str) -> Samples:
+    split = samples.frame["split"]
+    return replace(samples, frame=samples.frame[split.notna() & (split != part)])
+
+
+def _ground(members: Sequence[Sample]) -> Rectangles:
+    return Rectangles.of([sample.window for sample in members])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scene:
+    """A scene whose rows are followed."""
+
+    followed: Followed
+    counted: Rectangles
+    """Its ground of the evaluated part."""
+    other: Rectangles
+    """Its ground of the other parts."""
+
+
+class _Counter:
+    """Compares finished rows with the labels under samples."""
+
+    def __init__(self, store: Source, classes: int, options: EvaluationOptions, follower: Follower) -> None:
+        self.scenes: dict[int, _Scene] = {}
+        """By the id of the raster."""
         self.tally = SetTally(classes)
-        self.by_sample = {sample.id: Confusion(classes) for members in by_scene.values() for sample in members}
         self._classes = classes
         self._options = options
         self._store = store
-        self._by_scene = by_scene
+        self._follower = follower
         self._tally: SceneTally | None = None
         """Of the scene whose rows are coming."""
 
     def count(self, job: Job, rows: BlendedRows, indices: NDArray[np.uint8]) -> None:
         scene = self.scenes[id(job.raster)]
+        name = scene.followed.name
         band = Window(col_off=0, row_off=rows.row_off, width=indices.shape[1], height=indices.shape[0])
-        truth = np.where(rows.valid, self._store.labels(scene, band), IGNORE)
-        covered = np.zeros(truth.shape, np.bool_)
-        for sample in self._by_scene[scene]:
-            if (inner := sample.window.intersection(band)) is not None:
-                at = inner.inside(band)
-                covered[at] = True
-                self.by_sample[sample.id].add(truth[at], indices[at])
-        shown = Rows(row_off=band.row_off, truth=np.where(covered, truth, IGNORE), predicted=np.where(covered, indices, IGNORE))
-        self._add(scene, shown)
+        known = Rows(
+            row_off=rows.row_off,
+            truth=np.where(rows.valid, self._store.labels(name, band), IGNORE),
+            predicted=indices,
+            probabilities=rows.probabilities(),
+        )
+        if rows.row_off == 0:
+            self._follower.start(scene.followed)
+        self._follower.add(_within(known, Rectangles.of(list(scene.followed.windows.values())).covered(band)))
+        if scene.counted.edges.size:
+            self._add(name, _within(known, scene.counted.covered(band)))
+
+    def shown(self, job: Job, row_off: int, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What of the map is written: nothing that lies on ground of other parts, so that whoever compares it with labels is not misled."""
+        scene = self.scenes[id(job.raster)]
+        band = Window(col_off=0, row_off=row_off, width=indices.shape[1], height=indices.shape[0])
+        hidden = scene.other.covered(band) & ~scene.counted.covered(band)
+        return np.where(hidden, np.uint8(IGNORE), indices)
 
     def _add(self, scene: str, rows: Rows) -> None:
         shape = self._store.shape(scene)
@@ -105,3 +169,8 @@ class _Counter:
         if rows.row_end == shape[0]:
             self.tally.add(scene, self._tally.finish())
             self._tally = None
+
+
+def _within(rows: Rows, covered: NDArray[np.bool_]) -> Rows:
+    """The rows with all else left out."""
+    return replace(rows, truth=np.where(covered, rows.truth, IGNORE), predicted=np.where(covered, rows.predicted, IGNORE))

@@ -36,11 +36,12 @@ from terrazzo.training.fit import Task, Trainer, best_weights
 from terrazzo.training.losses import balanced_weights, build_loss
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
-from terrazzo.workflows.account import Account, panels, score_columns, versions, write_account
+from terrazzo.workflows.account import Account, panels, versions, with_scores, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
 from terrazzo.workflows.lesson_samples import choose_samples
 from terrazzo.workflows.sample_origin import with_table
+from terrazzo.workflows.where.layers import save_table, write_error_map
 
 logger = logging.getLogger(__name__)
 WEIGHT_POWERS = {"sqrt": 0.5, "balanced": 1.0}
@@ -162,9 +163,11 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     """Map the held-out ground, compare it with the labels, and write scores, samples table and report."""
     bundle, legend, store = load_bundle(folder.model), lesson.legend, lesson.store
     predictor = Predictor.of(bundle, context.device, context.recipe.prediction)
-    found = score_held_out(lesson.samples, store, predictor, context.recipe.evaluation, folder.maps, context.progress)
-    samples = replace(lesson.samples, frame=score_columns(lesson.samples.frame, found.by_sample, legend))
+    found = score_held_out(lesson.samples, store, predictor, context.recipe.evaluation, folder, context.progress)
+    samples = replace(lesson.samples, frame=with_scores(lesson.samples.frame, found.scores))
     samples.save(folder.samples)
+    save_table(folder.suspicious, found.suspicious)
+    write_error_map(folder.error_map, samples.frame, found.suspicious)
     windows = {sample.id: sample for sample in rows_of(samples)}
 
     def view(number: int) -> SampleView:
@@ -184,21 +187,21 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
         notices=_notices(samples, found.part),
     )
     recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()
-    write_account(folder.path, account, panels(samples.frame, view, legend), rows, recipe_toml)
+    write_account(folder.path, account, panels(samples.part(found.part).frame, view, legend), rows, recipe_toml)
 
 
 def run_result(folder: RunFolder) -> Result:
     """What a finished run shows and names."""
     evaluation = json.loads(folder.evaluation.read_text(encoding="utf-8"))
     text = f"{class_table(evaluation['pixels'])}\n\nEvaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
-    text += f"Report: {folder.report}\nMaps:   {folder.maps}\nModel:  {folder.model}"
+    text += f"Report: {folder.report}\nMaps:   {folder.maps}\nErrors: {folder.error_map}\nModel:  {folder.model}"
     written: Written = {
         "run": folder.path,
         "model": folder.model,
         "evaluation": folder.evaluation,
         "report": folder.report,
         "samples": folder.samples,
-        "outputs": sorted(path for path in folder.maps.rglob("*") if path.is_file()),
+        "outputs": [*sorted(path for path in folder.maps.rglob("*") if path.is_file()), folder.error_map, folder.suspicious],
     }
     return Result(text=text, written=written, facts={"pixels": evaluation["pixels"]})
 

@@ -10,6 +10,7 @@ from PIL import Image
 from rasterio.crs import CRS
 
 from terrazzo.errors import WindowError
+from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Window, whole
@@ -24,12 +25,15 @@ PREDICTED[:5, :5] = 255
 SHARES = np.stack([PREDICTED == 0, PREDICTED == 1]).astype(np.uint16) * 65535
 
 
+def rows(top: int, end: int, *, sure: bool = True) -> Rows:
+    return Rows(row_off=top, truth=TRUTH[top:end], predicted=PREDICTED[top:end], probabilities=SHARES[:, top:end] if sure else None)
+
+
 def follow(errors: Path | None, *, sure: bool = True) -> Follower:
     with Follower(LEGEND) as follower:
         follower.start(Followed(name="a", grid=GRID, windows={4: whole(SHAPE)}, errors=errors))
         for top in range(0, SHAPE[0], 7):
-            rows = slice(top, top + 7)
-            follower.add(TRUTH[rows], PREDICTED[rows], SHARES[:, rows] if sure else None)
+            follower.add(rows(top, top + 7, sure=sure))
     return follower
 
 
@@ -61,19 +65,25 @@ def test_scenes_come_one_after_another() -> None:
     with Follower(LEGEND) as follower:
         for number in range(3):
             follower.start(Followed(name=str(number), grid=GRID, windows={number: Window(col_off=0, row_off=0, width=9, height=9)}))
-            follower.add(TRUTH, PREDICTED, SHARES)
+            follower.add(rows(0, SHAPE[0]))
     assert sorted(follower.scores) == [0, 1, 2]
     assert [each.scene for each in follower.suspects] == ["0", "1", "2"]
 
 
 def test_what_breaks_off_leaves_no_raster(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), Follower(LEGEND) as follower:
-        follower.start(Followed(name="a", grid=GRID, windows={}, errors=tmp_path / "a_errors.tif"))
-        follower.add(TRUTH[:5], PREDICTED[:5])
-        raise RuntimeError
+
+    def break_off(error: Exception | None) -> None:
+        with Follower(LEGEND) as follower:
+            follower.start(Followed(name="a", grid=GRID, windows={}, errors=tmp_path / "a_errors.tif"))
+            follower.add(rows(0, 5))
+            if error is not None:
+                raise error
+
+    with pytest.raises(RuntimeError):
+        break_off(RuntimeError())
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(WindowError), Follower(LEGEND) as follower:
-        follower.start(Followed(name="a", grid=GRID, windows={}, errors=tmp_path / "a_errors.tif"))
+    with pytest.raises(WindowError):
+        break_off(None)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from terrazzo.drawing.qgis import palette_style
+from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.evaluation.where.by_sample import SampleTally, ScoreRow, tally_rows
 from terrazzo.evaluation.where.error_codes import error_codes, error_legend
 from terrazzo.evaluation.where.suspects import SuspectFinder
@@ -45,7 +43,7 @@ class Follower:
 
     with Follower(legend) as follower:
         follower.start(scene)
-        follower.add(truth, predicted, probabilities)   # and so on, to its last row
+        follower.add(rows)   # and so on, to its last row
     """
 
     def __init__(self, legend: Legend) -> None:
@@ -62,12 +60,9 @@ class Follower:
         writer = self._stack.enter_context(MapWriter(scene.errors, scene.grid, _style(self._legend))) if scene.errors else None
         self._scene = _Scene(scene, len(self._legend.classes), writer)
 
-    def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.uint16] | None = None) -> None:
-        """Add the next rows.
-
-        truth, predicted: (rows, width) class indices, 255 left out. probabilities: (classes, rows, width), 65535 = 1.
-        """
-        if self._scene is not None and self._scene.add(truth, predicted, probabilities):
+    def add(self, rows: Rows) -> None:
+        """Add the next rows of the scene."""
+        if self._scene is not None and self._scene.add(rows):
             self._finish(self._scene)
 
     def __enter__(self) -> Self:
@@ -99,18 +94,16 @@ class _Scene:
         self.sure = False
         """Whether probabilities were given."""
         self._writer = writer
-        self._rows = 0
 
-    def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.uint16] | None) -> bool:
+    def add(self, rows: Rows) -> bool:
         """Whether these were the last rows."""
-        self.tally.add(self._rows, truth, predicted, probabilities)
-        if probabilities is not None:
-            self.finder.add(truth, predicted, probabilities)
+        self.tally.add(rows.row_off, rows.truth, rows.predicted, rows.probabilities)
+        if rows.probabilities is not None:
+            self.finder.add(rows.truth, rows.predicted, rows.probabilities)
             self.sure = True
         if self._writer is not None:
-            self._writer.write(error_codes(truth, predicted))
-        self._rows += len(truth)
-        return self._rows == self.scene.grid.shape[0]
+            self._writer.write(error_codes(rows.truth, rows.predicted))
+        return rows.row_end == self.scene.grid.shape[0]
 
 
 def _style(legend: Legend) -> MapStyle:

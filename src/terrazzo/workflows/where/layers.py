@@ -46,6 +46,12 @@ def write_error_map(path: Path, samples: geopandas.GeoDataFrame, suspicious: geo
         pyogrio.write_dataframe(_styles({name: style for name, (_, style) in layers.items()}), temporary, layer="layer_styles")
 
 
+def save_table(path: Path, frame: geopandas.GeoDataFrame) -> None:
+    """Write a table as GeoParquet. Raises EnvironmentFault if it cannot be written."""
+    with writing(path) as temporary:
+        frame.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True, compression="zstd")
+
+
 def _styles(styles: Mapping[str, str]) -> pd.DataFrame:
     """The table in which QGIS looks for styles."""
     names = list(styles)
