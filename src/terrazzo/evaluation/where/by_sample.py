@@ -86,7 +86,8 @@ def score_table(rows: Mapping[int, Mapping[str, float | None]], legend: Legend) 
 
     0 to 1, the loss in nats; missing where a sample has no judged pixel, or neither labels nor map hold the class there.
     """
-    return pd.DataFrame.from_dict(rows, orient="index", columns=score_columns(legend)).astype("float64").sort_index()
+    columns = {name: [row.get(name) for row in rows.values()] for name in score_columns(legend)}
+    return pd.DataFrame(columns, index=pd.Index(list(rows), dtype="int64"), dtype="float64").sort_index()
 
 
 def score_columns(legend: Legend) -> list[str]:
@@ -100,4 +101,5 @@ def _figures(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabiliti
     judged = (truth != IGNORE) & (predicted != IGNORE)
     figures = pixel_figures(probabilities, truth)
     suspicious = (figures[CONFIDENCE] > SURE * ONE) & (truth != predicted)
-    return np.concatenate([figures, suspicious[None].astype(np.int32)]) * judged
+    found: NDArray[np.int32] = np.concatenate([figures, suspicious[None].astype(np.int32)]) * judged
+    return found

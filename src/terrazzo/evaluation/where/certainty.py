@@ -72,4 +72,5 @@ def _losses() -> NDArray[np.int32]:
 def _information() -> NDArray[np.int32]:
     """-p log p in millionths, by p * 65535."""
     shares = np.arange(ONE + 1) / ONE
-    return np.rint(-shares * np.log(np.maximum(shares, 1 / ONE)) * UNIT).astype(np.int32)
+    information: NDArray[np.int32] = np.rint(-shares * np.log(np.maximum(shares, 1 / ONE)) * UNIT).astype(np.int32)
+    return information
