@@ -65,7 +65,8 @@ def _entropy(probabilities: NDArray[np.uint16]) -> NDArray[np.int32]:
 def _losses() -> NDArray[np.int32]:
     """-log p in millionths of a nat, by p * 65535."""
     shares = np.maximum(np.arange(ONE + 1), 0.5) / ONE
-    return np.rint(-np.log(shares) * UNIT).astype(np.int32)
+    losses: NDArray[np.int32] = np.rint(-np.log(shares) * UNIT).astype(np.int32)
+    return losses
 
 
 @cache
