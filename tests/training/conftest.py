@@ -15,10 +15,10 @@ from terrazzo.models.network import build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.window import cover, whole
-from terrazzo.samples.batches import Preparation
 from terrazzo.samples.draw.contents import Contents
 from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.draw.place import Placer
+from terrazzo.samples.loader.preparation import Preparation
 from terrazzo.samples.options import AugmentOptions, DrawOptions
 from terrazzo.samples.rows import Sample
 from terrazzo.samples.scaling import measure

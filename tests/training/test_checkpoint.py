@@ -13,7 +13,9 @@ from terrazzo.training import checkpoint
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
-STATE = TrainingState(epoch=3, step=21, best_score=0.1 + 0.2, best_epoch=2, without_gain=1)
+STATE = TrainingState(
+    epoch=3, step=21, batch=4, samples=15, loss_sum=0.1 + 0.7, seconds=2.5, best_score=0.1 + 0.2, best_epoch=2, without_gain=1
+)
 
 
 def some_tensors() -> dict[str, torch.Tensor]:
@@ -26,7 +28,7 @@ def some_tensors() -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize("state", [STATE, TrainingState(epoch=0, step=0, best_score=None, best_epoch=0, without_gain=0)])
+@pytest.mark.parametrize("state", [STATE, TrainingState.start()])
 def test_round_trip(tmp_path: Path, state: TrainingState) -> None:
     tensors = some_tensors()
     save_checkpoint(tmp_path / "new" / "last.safetensors", Checkpoint(state=state, tensors=tensors))

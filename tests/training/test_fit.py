@@ -1,7 +1,10 @@
 """The fit loop: it learns, it repeats itself bit for bit, it resumes anywhere, and it says when it diverges."""
 
 import json
-from collections.abc import Callable
+import math
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +13,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from terrazzo.errors import DivergedError, ModelError
+from terrazzo.errors import DivergedError, ModelError, RasterError
 from terrazzo.models.options import ModelOptions
 from terrazzo.progress import Silent
+from terrazzo.rasters.window import Window
 from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.options import DrawOptions
+from terrazzo.samples.rows import Sample
+from terrazzo.samples.store import Source
 from terrazzo.training import fit
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import BEST, LAST, Task, Trainer, best_weights, parameter_groups
 from terrazzo.training.metrics import MetricsLog, MetricsRow
+from terrazzo.training.pace import Pace
+from terrazzo.training.stopping import Stop
 
 CPU = torch.device("cpu")
 
@@ -36,6 +44,39 @@ class Killed(BaseException):
     """Stands for kill -9: nothing may catch it."""
 
 
+class Cancelled(Exception):
+    pass
+
+
+class Cancelling:
+    """A progress that cancels after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    @contextmanager
+    def task(self, *_: object) -> Iterator[Callable[[float], None]]:
+        def advance(done: float) -> None:
+            self._left -= int(done)
+            if done and self._left <= 0:
+                raise Cancelled
+
+        yield advance
+
+
+class Ill:
+    """A source of which one sample cannot be read."""
+
+    def __init__(self, store: Source, broken: Sample) -> None:
+        self._store, self._broken = store, broken
+        self.shape = store.shape
+
+    def read(self, scene: str, window: Window) -> Any:
+        if (scene, window) == (self._broken.scene, self._broken.window):
+            raise RasterError("a.npy has gone bad")
+        return self._store.read(scene, window)
+
+
 def run(trainer: Trainer, folder: Path) -> list[MetricsRow]:
     """Fit as the workflow does, from the last checkpoint where there is one."""
     log = MetricsLog(folder / "metrics.jsonl")
@@ -44,6 +85,10 @@ def run(trainer: Trainer, folder: Path) -> list[MetricsRow]:
     log.cut(trainer.state.epoch)
     trainer.fit(folder, log, Silent())
     return log.rows()
+
+
+def quiet() -> Pace:
+    return Pace(stop=Stop(), advance=lambda _: None, keep=lambda: None, every_s=math.inf)
 
 
 def told(rows: list[MetricsRow]) -> list[dict[str, object]]:
@@ -113,6 +158,109 @@ def test_a_killed_run_resumes_to_the_same_weights(
         assert same(one.tensors, other.tensors)
 
 
+WHEREVER = ModelOptions(kind="resunet", filters=3, depth=1, norm="group", dropout=0.3)
+
+
+def ends_alike(whole: Path, other: Path) -> bool:
+    """Whether two runs left the same checkpoints and told the same."""
+    rows = [told(MetricsLog(folder / "metrics.jsonl").rows()) for folder in (whole, other)]
+    files = [[load_checkpoint(folder / file, CPU) for folder in (whole, other)] for file in (LAST, BEST)]
+    return rows[0] == rows[1] and all(one.state == two.state and same(one.tensors, two.tensors) for one, two in files)
+
+
+class TestWithinAnEpoch:
+    """Epochs of 3 steps; every step keeps a checkpoint where the interval is short."""
+
+    @pytest.mark.parametrize("model", [ModelOptions(filters=4, depth=2), WHEREVER], ids=["unet", "resunet"])
+    @pytest.mark.parametrize("step", range(6))
+    def test_a_killed_run_goes_on_after_the_last_step_that_was_kept(
+        self, make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, model: ModelOptions
+    ) -> None:
+        run(make_trainer(model=model, epochs=2), tmp_path / "whole")
+        steps: list[int] = []
+        original = Trainer._step
+
+        def dying(trainer: Trainer, *args: Any) -> float:
+            steps.append(args[-1])
+            if len(steps) == step + 1:
+                raise Killed
+            return original(trainer, *args)
+
+        monkeypatch.setattr(Trainer, "_step", dying)
+        often: Any = {"model": model, "epochs": 2, "checkpoint_minutes": 1e-9}
+        with pytest.raises(Killed):
+            run(make_trainer(**often), tmp_path / "killed")
+        run(make_trainer(**often), tmp_path / "killed")
+        assert steps == [*range(step + 1), *range(step, 6)]
+        assert ends_alike(tmp_path / "whole", tmp_path / "killed")
+
+    def test_without_need_there_is_none_within_an_epoch(self, make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept: list[int] = []
+        original = Trainer.keep
+
+        def keep(trainer: Trainer, folder: Path) -> None:
+            kept.append(trainer.state.step)
+            original(trainer, folder)
+
+        monkeypatch.setattr(Trainer, "keep", keep)
+        run(make_trainer(epochs=2), tmp_path)
+        assert kept == [3, 6]
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("place", ["_step", "_validate", "_conclude"])
+    def test_a_signal_ends_the_step_and_leaves_a_checkpoint(
+        self, make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, number: signal.Signals
+    ) -> None:
+        """Whatever it meets: it is heard where nothing is half done."""
+        run(make_trainer(epochs=2), tmp_path / "whole")
+        original = getattr(Trainer, place)
+        calls = 0
+
+        def signalled(trainer: Trainer, *args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == (2 if place == "_step" else 1):
+                signal.raise_signal(number)
+            return original(trainer, *args)
+
+        def terminated(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        before = signal.signal(number, terminated)
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(Trainer, place, signalled)
+                with pytest.raises(KeyboardInterrupt):
+                    run(make_trainer(epochs=2), tmp_path / "stopped")
+            assert signal.getsignal(number) is terminated
+        finally:
+            signal.signal(number, before)
+        state = load_checkpoint(tmp_path / "stopped" / LAST, CPU).state
+        assert (state.epoch, state.step, state.batch) == {"_step": (0, 2, 2), "_validate": (0, 3, 3), "_conclude": (1, 4, 1)}[place]
+        run(make_trainer(epochs=2), tmp_path / "stopped")
+        assert ends_alike(tmp_path / "whole", tmp_path / "stopped")
+
+    def test_a_progress_that_cancels_leaves_a_checkpoint(self, make_trainer: Any, tmp_path: Path) -> None:
+        run(make_trainer(epochs=2), tmp_path / "whole")
+        (tmp_path / "stopped").mkdir()
+        with pytest.raises(Cancelled):
+            make_trainer(epochs=2).fit(tmp_path / "stopped", MetricsLog(tmp_path / "stopped" / "metrics.jsonl"), Cancelling(5))
+        assert load_checkpoint(tmp_path / "stopped" / LAST, CPU).state.step == 5
+        run(make_trainer(epochs=2), tmp_path / "stopped")
+        assert ends_alike(tmp_path / "whole", tmp_path / "stopped")
+
+    def test_a_broken_sample_is_named_and_what_is_done_is_kept(self, make_trainer: Any, task: Task, tmp_path: Path) -> None:
+        """The run goes on where it was when the file is mended."""
+        run(make_trainer(epochs=2), tmp_path / "whole")
+        order = [drawn.sample.id for drawn in task.draw.epoch(0, 0)]
+        ill = replace(task, preparation=replace(task.preparation, store=Ill(task.preparation.store, task.draw.samples[order[5]])))  # type: ignore[arg-type]
+        with pytest.raises(RasterError, match=f"gone bad\nIt was met at sample {order[5]} of scene a"):
+            run(make_trainer(ill, epochs=2, checkpoint_minutes=1e-9), tmp_path / "broken")
+        assert load_checkpoint(tmp_path / "broken" / LAST, CPU).state.step == 1
+        run(make_trainer(epochs=2), tmp_path / "broken")
+        assert ends_alike(tmp_path / "whole", tmp_path / "broken")
+
+
 def test_resuming_a_finished_fit_does_nothing(make_trainer: Any, tmp_path: Path) -> None:
     run(make_trainer(), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -130,7 +278,7 @@ def test_the_best_weights_are_those_of_the_best_evaluation(make_trainer: Any, tm
     scores = iter([0.3, 0.9, 0.9, 0.5])
     averages = []
 
-    def score(trainer: Trainer) -> tuple[float, None]:
+    def score(trainer: Trainer, _: Any) -> tuple[float, None]:
         averages.append({name: tensor.clone() for name, tensor in trainer.average.items()})
         return next(scores), None
 
@@ -143,7 +291,7 @@ def test_the_best_weights_are_those_of_the_best_evaluation(make_trainer: Any, tm
 
 def test_early_stop_counts_evaluations_without_gain(make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.5, 0.6, 0.6, 0.1, 0.7, 0.9])
-    monkeypatch.setattr(Trainer, "_evaluate", lambda _: (next(scores), None))
+    monkeypatch.setattr(Trainer, "_evaluate", lambda *_: (next(scores), None))
     trainer = make_trainer(epochs=6, early_stop=2)
     assert len(run(trainer, tmp_path)) == trainer.state.epoch == 4
     # stopped means stopped, also when it is resumed
@@ -175,7 +323,7 @@ def test_validation_scores_are_those_of_the_averaged_weights(make_trainer: Any, 
     trainer = make_trainer(average=0.9)
     rows = run(trainer, tmp_path)
     trainer.network.load_state_dict(trainer.average)
-    assert trainer._validate() == rows[-1]["validation"]
+    assert trainer._validate(quiet()) == rows[-1]["validation"]
 
 
 def test_without_average_the_weights_are_the_average(make_trainer: Any, tmp_path: Path) -> None:

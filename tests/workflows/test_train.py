@@ -204,11 +204,10 @@ def kill_at(patch: pytest.MonkeyPatch, place: str) -> None:
     if place.startswith("epoch"):
         original = Trainer._epoch
 
-        def epoch(trainer: Trainer, advance: Any) -> float:
-            loss = original(trainer, advance)
-            if trainer.state.epoch == int(place[-1]):
+        def epoch(trainer: Trainer, pace: Any) -> None:
+            original(trainer, pace)
+            if trainer.state.epoch + 1 == int(place[-1]):
                 raise Killed
-            return loss
 
         patch.setattr(Trainer, "_epoch", epoch)
         return

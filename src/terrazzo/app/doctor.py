@@ -10,6 +10,7 @@ from pathlib import Path
 
 from terrazzo.models.machine import DeviceFacts, devices, measure_products
 from terrazzo.models.network import choose_runtime
+from terrazzo.rasters.ahead import cores
 from terrazzo.workflows.context import Context, Result, open_context
 
 GIB = 2**30
@@ -80,11 +81,6 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory_bytes() -> int | None:

@@ -1,5 +1,6 @@
 """Work on several threads whose results come in order, never more of it in memory than a few items a thread."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,3 +26,8 @@ def ahead(function: Callable[[Item], Made], items: Iterable[Item], threads: int)
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """Checkpoints: everything that a resumed run needs to end with the same weights, in one safetensors file; never pickle."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,16 +15,44 @@ from terrazzo.rasters.write import writing
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """Where a training stands after a whole epoch."""
+    """Where a training stands after a step. The figures of the epoch under way are 0 when it is closed."""
 
     epoch: int
     """Epochs done."""
     step: int
     """Steps done."""
+    batch: int
+    """Batches done of the epoch under way."""
+    samples: int
+    """Samples in these batches."""
+    loss_sum: float
+    """Sum of their losses."""
+    seconds: float
+    """Time spent on the epoch under way."""
     best_score: float | None
     best_epoch: int
     without_gain: int
     """Evaluations since the best one."""
+
+    @classmethod
+    def start(cls) -> "TrainingState":
+        """Nothing is done yet."""
+        return cls(epoch=0, step=0, batch=0, samples=0, loss_sum=0.0, seconds=0.0, best_score=None, best_epoch=0, without_gain=0)
+
+    def after(self, loss: float, samples: int, seconds: float) -> "TrainingState":
+        """One step on: the mean loss of its samples, and the time spent on the epoch so far."""
+        return replace(
+            self,
+            step=self.step + 1,
+            batch=self.batch + 1,
+            samples=self.samples + samples,
+            loss_sum=self.loss_sum + loss * samples,
+            seconds=seconds,
+        )
+
+    def next_epoch(self) -> "TrainingState":
+        """The epoch under way is done."""
+        return replace(self, epoch=self.epoch + 1, batch=0, samples=0, loss_sum=0.0, seconds=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

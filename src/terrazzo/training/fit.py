@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +15,19 @@ from terrazzo.errors import DivergedError, ModelError
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.models.network import Runtime
 from terrazzo.progress import Progress
-from terrazzo.samples.batches import Batch, Preparation, batches, stream
 from terrazzo.samples.draw.epoch import Draw, Drawn
+from terrazzo.samples.loader.loader import Loader
+from terrazzo.samples.loader.preparation import Preparation
+from terrazzo.samples.loader.workers import workers_for
 from terrazzo.samples.rows import Sample
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
+from terrazzo.training.feed import Fed, feed, room_for
 from terrazzo.training.losses import Loss
 from terrazzo.training.metrics import MetricsLog, MetricsRow, ValidationRow, validation_row
 from terrazzo.training.options import TrainingOptions
+from terrazzo.training.pace import Pace
 from terrazzo.training.schedule import rate
+from terrazzo.training.stopping import put_off
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
@@ -42,7 +47,7 @@ class Task:
 
 
 class Trainer:
-    """Fits one network. All state that outlives an epoch is in the network, the optimiser, the average and `state`."""
+    """Fits one network. All state that outlives a step is in the network, the optimiser, the average and `state`."""
 
     def __init__(self, network: nn.Module, runtime: Runtime, loss: Loss, options: TrainingOptions, task: Task) -> None:
         self.network = runtime.place(network)
@@ -50,32 +55,35 @@ class Trainer:
         self.loss = loss
         self.options = options
         self.task = task
+        self.loader = Loader(
+            preparation=task.preparation,
+            batch_size=options.batch_size,
+            workers=workers_for(options.workers),
+            allocate=room_for(runtime),
+        )
         self.optimizer = torch.optim.AdamW(
             parameter_groups(network, options.weight_decay), lr=options.learning_rate, betas=BETAS, fused=True
         )
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        self.state = TrainingState(epoch=0, step=0, best_score=None, best_epoch=0, without_gain=0)
-        self.steps = options.epochs * math.ceil(task.draw.size / options.batch_size)
+        self.state = TrainingState.start()
+        self.steps = options.epochs * self.loader.count(task.draw.size)
 
     def fit(self, folder: Path, log: MetricsLog, progress: Progress) -> TrainingState:
         """Train to the last epoch or until early stopping; leaves LAST and BEST in the folder.
 
+        Ctrl-C, SIGTERM and a progress that cancels take effect after a step, with a checkpoint.
         Raises DivergedError if the loss is NaN or infinite; the best weights so far are kept.
         """
-        with progress.task("train", self.steps, "steps") as advance:
+        with progress.task("train", self.steps, "steps") as advance, put_off() as stop:
             advance(self.state.step)
+            pace = Pace(stop=stop, advance=advance, keep=lambda: self.keep(folder), every_s=60 * self.options.checkpoint_minutes)
             while self.state.epoch < self.options.epochs and not self._exhausted():
-                started = time.monotonic()
-                loss = self._epoch(advance)
-                score, row = self._evaluate()
-                seconds, last_rate = time.monotonic() - started, self._rate(self.state.step - 1)
+                self._epoch(pace)
+                score, row = self._evaluate(pace)
                 # the line first: one too many is cut when a killed run goes on, a missing one would stay missing
-                log.write(
-                    MetricsRow(
-                        epoch=self.state.epoch, step=self.state.step, loss=loss, learning_rate=last_rate, seconds=seconds, validation=row
-                    )
-                )
+                log.write(self._row(row))
                 self._conclude(folder, score)
+                pace.kept()
         return self.state
 
     def resume(self, folder: Path) -> None:
@@ -90,49 +98,61 @@ class Trainer:
             raise ModelError(f"{folder / LAST} holds another network than the recipe describes. Start anew in a new folder.") from error
         self.state = checkpoint.state
 
-    def _epoch(self, advance: Callable[[float], None]) -> float:
-        self.network.train()
-        groups = batches(self.task.draw.epoch(self.state.epoch, self.options.seed), self.options.batch_size)
-        total, count = torch.zeros(()), 0
-        with self._seeded():
-            for done, batch in enumerate(stream(groups, self.task.preparation, self.state.epoch)):
-                step = self.state.step + done
-                loss = self._step(batch, self._rate(step), step)
-                total, count = total + loss * len(batch.ids), count + len(batch.ids)
-                advance(1)
-        self.state = replace(self.state, epoch=self.state.epoch + 1, step=self.state.step + len(groups))
+    def keep(self, folder: Path) -> None:
+        """Leave LAST in the folder, from which `resume` goes on exactly here. Raises DivergedError if the weights are not finite."""
         self._check_weights()
-        return float(total / count)
+        tensors = (
+            _named("network.", self.network.state_dict())
+            | _named("average.", self.average)
+            | _named("optimizer.", _optimizer_tensors(self.optimizer))
+        )
+        save_checkpoint(folder / LAST, Checkpoint(state=self.state, tensors=tensors))
+
+    def _epoch(self, pace: Pace) -> None:
+        """The steps of an epoch that are not done yet."""
+        self.network.train()
+        shown = self.task.draw.epoch(self.state.epoch, self.options.seed)
+        before_s = self.state.seconds
+        started = time.monotonic()
+        with self._own_draws():
+            for fed in feed(self.loader.batches(shown, self.state.epoch, self.state.batch), self.runtime):
+                loss = self._step(fed, self._rate(self.state.step), self.state.step)
+                self.state = self.state.after(loss, len(fed.batch.windows), before_s + time.monotonic() - started)
+                pace.step()
+        self._check_weights()
 
     @contextmanager
-    def _seeded(self) -> Iterator[None]:
-        """Dropout draws from torch's global generator: in an epoch it depends on (seed, epoch) alone, afterwards it is as before."""
+    def _own_draws(self) -> Iterator[None]:
+        """Dropout draws from torch's global generator, which is afterwards as it was before."""
         devices = [self.runtime.device] if self.runtime.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            torch.manual_seed(int(np.random.SeedSequence((self.options.seed, self.state.epoch)).generate_state(1, np.uint64)[0]))
             yield
+
+    def _seed(self, step: int) -> None:
+        """What a step draws depends on (seed, step) alone."""
+        torch.manual_seed(int(np.random.SeedSequence((self.options.seed, step)).generate_state(1, np.uint64)[0]))
 
     def _check_weights(self) -> None:
         # a gradient may be infinite where the loss is not, and the epoch's last step is followed by no loss
         if not all(bool(parameter.isfinite().all()) for parameter in self.network.parameters()):
             raise DivergedError(f"the weights are no longer finite after step {self.state.step}. Lower training.learning_rate.")
 
-    def _step(self, batch: Batch, learning_rate: float, step: int) -> Tensor:
-        images, target = self._tensors(batch)
+    def _step(self, fed: Fed, learning_rate: float, step: int) -> float:
+        self._seed(step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = self.loss(self.runtime.logits(self.network, images), target)
-        if not torch.isfinite(loss):
-            raise DivergedError(
-                f"the loss is {loss.item()} at step {step} (samples {', '.join(map(str, batch.ids))}). Lower training.learning_rate."
-            )
+        loss = self.loss(self.runtime.logits(self.network, fed.images), fed.target)
+        value = loss.item()
+        if not math.isfinite(value):
+            ids = ", ".join(map(str, fed.batch.ids))
+            raise DivergedError(f"the loss is {value} at step {step} (samples {ids}). Lower training.learning_rate.")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.options.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
         self.optimizer.step()
         self._update_average(step)
-        return loss.detach().cpu()
+        return value
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
@@ -144,31 +164,48 @@ class Trainer:
             else:
                 self.average[name].copy_(tensor)
 
-    def _evaluate(self) -> tuple[float | None, ValidationRow | None]:
-        due = self.state.epoch % self.options.evaluate_every == 0 or self.state.epoch == self.options.epochs
+    def _evaluate(self, pace: Pace) -> tuple[float | None, ValidationRow | None]:
+        epoch = self.state.epoch + 1
+        due = epoch % self.options.evaluate_every == 0 or epoch == self.options.epochs
         if not self.task.validation or not due:
             return None, None
+        started = time.monotonic()
         held = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
-        try:
-            row = self._validate()
-        finally:
-            self.network.load_state_dict(held)
+        with pace.evaluating():
+            try:
+                row = self._validate(pace)
+            finally:
+                self.network.load_state_dict(held)
+        self.state = replace(self.state, seconds=self.state.seconds + time.monotonic() - started)
         return row["mean_dice"], row
 
     @torch.inference_mode()
-    def _validate(self) -> ValidationRow:
+    def _validate(self, pace: Pace) -> ValidationRow:
         self.network.eval()
         confusion, total, count = Confusion(self.task.classes), 0.0, 0
-        groups = batches([Drawn(sample=sample) for sample in self.task.validation], self.options.batch_size)
-        for batch in stream(groups, self.task.preparation, None):
-            images, target = self._tensors(batch)
-            logits = self.runtime.logits(self.network, images)
-            total, count = total + float(self.loss(logits, target)) * len(batch.ids), count + len(batch.ids)
-            confusion.add(batch.labels, logits.argmax(1).to(torch.uint8).cpu().numpy())
+        shown = [Drawn(sample=sample) for sample in self.task.validation]
+        for fed in feed(self.loader.batches(shown, None), self.runtime):
+            logits = self.runtime.logits(self.network, fed.images)
+            total, count = total + float(self.loss(logits, fed.target)) * len(fed.target), count + len(fed.target)
+            confusion.add(fed.batch.labels, logits.argmax(1).to(torch.uint8).cpu().numpy())
+            pace.stop.check()
         return validation_row(total / count, confusion)
 
+    def _row(self, row: ValidationRow | None) -> MetricsRow:
+        state = self.state
+        return MetricsRow(
+            epoch=state.epoch + 1,
+            step=state.step,
+            loss=state.loss_sum / state.samples,
+            learning_rate=self._rate(state.step - 1),
+            seconds=state.seconds,
+            validation=row,
+        )
+
     def _conclude(self, folder: Path, score: float | None) -> None:
+        """Close the epoch: keep the best weights, and where the training stands."""
+        self.state = self.state.next_epoch()
         best = score is not None and (self.state.best_score is None or score > self.state.best_score)
         if best:
             self.state = replace(self.state, best_score=score, best_epoch=self.state.epoch, without_gain=0)
@@ -178,23 +215,13 @@ class Trainer:
             best, self.state = True, replace(self.state, best_epoch=self.state.epoch)
         if best:
             save_checkpoint(folder / BEST, Checkpoint(state=self.state, tensors=_named("average.", self.average)))
-        tensors = (
-            _named("network.", self.network.state_dict())
-            | _named("average.", self.average)
-            | _named("optimizer.", _optimizer_tensors(self.optimizer))
-        )
-        save_checkpoint(folder / LAST, Checkpoint(state=self.state, tensors=tensors))
+        self.keep(folder)
 
     def _exhausted(self) -> bool:
         return bool(self.options.early_stop) and self.state.without_gain >= self.options.early_stop
 
     def _rate(self, step: int) -> float:
         return rate(step, self.steps, self.options)
-
-    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        images = torch.from_numpy(batch.images).to(self.runtime.device, memory_format=self.runtime.layout, non_blocking=True)
-        target = torch.from_numpy(batch.labels.astype(np.int64)).to(self.runtime.device, non_blocking=True)
-        return images, target
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

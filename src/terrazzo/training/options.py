@@ -36,3 +36,9 @@ class TrainingOptions(Options):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the chip has it in hardware (AVX512-BF16, AMX, CUDA 8.0 and later), else float32."
     )
+    workers: int | None = Field(
+        None, ge=1, le=256, description="Threads that read and augment samples; default: one a core, 2 to 16. The batches are the same."
+    )
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, le=1440, description="Minutes between checkpoints within an epoch; there is one at the end of each anyway."
+    )

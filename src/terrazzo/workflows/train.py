@@ -23,10 +23,10 @@ from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe, to_toml
 from terrazzo.samples.audit import find_leaks, leak_sentence
-from terrazzo.samples.batches import Preparation
 from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.draw.place import Placer, listed_windows
 from terrazzo.samples.ground import HeldOut
+from terrazzo.samples.loader.preparation import Preparation
 from terrazzo.samples.rows import rows_by_scene, rows_of
 from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.scenes import Scene, find_scenes
@@ -152,7 +152,7 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
     trainer, log = course.trainer, MetricsLog(folder.metrics)
     if folder.resumable:
         trainer.resume(folder.checkpoints)
-        logger.info("Resumed after epoch %d.", trainer.state.epoch)
+        logger.info("Resumed after step %d of %d (epoch %d).", trainer.state.step, trainer.steps, trainer.state.epoch + 1)
     log.cut(trainer.state.epoch)
     trainer.fit(folder.checkpoints, log, context.progress)
     trainer.network.load_state_dict(best_weights(folder.checkpoints, trainer.runtime.device))
