@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terrazzo.errors import WindowError
-from terrazzo.rasters.window import Window, cover, starts, whole
+from terrazzo.rasters.window import Shape, Window, cover, starts, whole
 
 SIDES = st.integers(1, 40)
 OFFSETS = st.integers(-20, 40)
@@ -65,3 +65,20 @@ def test_a_window_without_pixels_is_refused(width: int, height: int) -> None:
 def test_an_overlap_as_large_as_the_window_is_refused(overlap_px: int) -> None:
     with pytest.raises(WindowError, match=f"overlap is {overlap_px}"):
         list(cover((20, 20), (8, 16), overlap_px))
+
+
+SIDES = st.integers(1, 40)
+
+
+@given(shape=st.tuples(SIDES, SIDES), other=st.tuples(SIDES, SIDES), size=st.tuples(SIDES, SIDES))
+def test_rescaled_windows_cover_the_other_image_as_they_do_theirs(shape: Shape, other: Shape, size: Shape) -> None:
+    pixels = np.zeros(other, np.int64)
+    for window in cover(shape, size, 0):
+        moved = window.rescaled(shape, other)
+        assert moved.intersection(whole(other)) == moved
+        pixels[moved.slices] += 1
+    assert pixels.min() >= 1
+    if all(theirs >= ours for ours, theirs in zip(shape, other, strict=True)) and all(
+        side % step == 0 for side, step in zip(shape, size, strict=True)
+    ):
+        assert pixels.max() == 1  # windows that meet still meet

@@ -21,7 +21,7 @@ from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples, load
 from terrazzo.training.run import RunFolder
-from terrazzo.workflows.held_out import HeldOutScores, evaluated_part, score_held_out
+from terrazzo.workflows.held_out import HeldOutScores, Judged, evaluated_part, score_held_out
 from terrazzo.workflows.predict import predict
 
 
@@ -34,7 +34,9 @@ def scored(tiny_run: Any, samples: Samples, out: Path, *sets: str) -> HeldOutSco
     context = tiny_run.context(*sets)
     store = SceneStore(find_scenes(context.recipe.data, context.folder), LabelReader(samples.legend, context.recipe.data))
     predictor = Predictor.of(load_bundle(tiny_run.run), "cpu", context.recipe.prediction)
-    return score_held_out(samples, store, predictor, context.recipe.evaluation, RunFolder(path=out), Silent())
+    return score_held_out(
+        Judged(samples=samples, store=store, working=store), predictor, context.recipe.evaluation, RunFolder(path=out), Silent()
+    )
 
 
 def truth_and_map(tiny_run: Any, class_map: Path, scene: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from terrazzo.labels.legend import Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.median import MedianLabels
 from terrazzo.labels.options import LabelOptions, LegendOptions
+from terrazzo.labels.resized import ResizedLabels
 from terrazzo.labels.resolve import resolve_legend
 from terrazzo.labels.rules import RuleLabels, Rules
 from terrazzo.labels.runs import RunLabels, RunTable
@@ -61,12 +63,14 @@ class LabelReader:
 
         Raises LabelError or RasterError if they cannot be read, or do not fit the image.
         """
-        labels = self._take(place, image)
-        return MedianLabels(labels, self.options.median) if self.options.median > 1 else labels
+        own = image if self.data.resize is None or image.own_grid is None else replace(image, grid=image.own_grid)
+        labels = self._take(place, own)
+        labels = MedianLabels(labels, self.options.median) if self.options.median > 1 else labels
+        return labels if own is image else ResizedLabels(labels, image.grid.shape)
 
     def _take(self, place: LabelPlace, image: LabelledImage) -> Labels:
         if isinstance(place, Rules):
-            return RuleLabels(image, place, self.legend, self.data)
+            return RuleLabels(image, place, self.legend, self.data.model_copy(update={"resize": None}))
         kind = kind_of(place)
         if kind == "masks":
             reading = DataOptions(picture_mpx=self.data.picture_mpx)

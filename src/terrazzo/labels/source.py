@@ -22,6 +22,8 @@ class LabelledImage:
     grid: Grid
     place: Place | None = None
     """Where the file's own pixels lie, before any resampling, if it is to be resampled."""
+    own_grid: Grid | None = None
+    """The grid of the file's own pixels, where the image is read at another size."""
 
 
 class Labels(Protocol):

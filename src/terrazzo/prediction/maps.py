@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from terrazzo.errors import RasterError
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
-from terrazzo.prediction.stream import Job, Predictor, predict_rows, windows_of
+from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.write import PROVENANCE_TAG, BandWriter, MapStyle, MapWriter
@@ -111,8 +111,7 @@ def follow_maps(jobs: Sequence[Job], predictor: Predictor, progress: Progress, s
     with progress.task("score training", windows_of(jobs), "windows") as advance:
         pieces = predict_rows(jobs, predictor, advance)
         for work in jobs:
-            for _ in work.grid.row_starts:
-                rows = next(pieces)
+            for rows in rows_of(work, pieces):
                 seen(work, rows, rows.indices())
 
 
@@ -126,10 +125,9 @@ def _write_map(
     legend = predictor.bundle.legend
     beside = probabilities_path(path) if predictor.options.probabilities else None
     with ExitStack() as stack:
-        classes = stack.enter_context(MapWriter(path, work.raster.grid, map_style(legend, predictor.provenance(work.raster))))
-        shares = stack.enter_context(BandWriter(beside, work.raster.grid, legend.names)) if beside else None
-        for _ in work.grid.row_starts:
-            rows = next(pieces)
+        classes = stack.enter_context(MapWriter(path, work.mapped.grid, map_style(legend, predictor.provenance(work.raster))))
+        shares = stack.enter_context(BandWriter(beside, work.mapped.grid, legend.names)) if beside else None
+        for rows in rows_of(work, pieces):
             classes.write(legend.decode(each(rows, rows.indices())))
             if shares is not None:
                 shares.write(rows.probabilities())

@@ -11,10 +11,9 @@ from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import Bundle, load_bundle
 from terrazzo.prediction.maps import Tally, write_maps
 from terrazzo.prediction.options import PredictionOptions
-from terrazzo.prediction.stream import Predictor, options_of, predict_rows
+from terrazzo.prediction.stream import Job, Predictor, options_of, predict_rows
 from terrazzo.progress import Progress, Silent
 from terrazzo.rasters.location import to_path
-from terrazzo.rasters.raster import Raster, open_raster
 
 LARGEST_ARRAY_PX = 2**30
 """Pixels of a map that are held in memory at most; larger ones are saved to a file."""
@@ -36,27 +35,25 @@ class Model:
 
         Raises RasterError if the image cannot be read, DataError if it has other bands than the model.
         """
-        raster = open_raster(to_path(image), self._predictor.bundle.card.reading)
-        self._predictor.job(raster)
-        return Prediction(raster, self._predictor)
+        return Prediction(self._predictor.open_job(to_path(image)), self._predictor)
 
 
 class Prediction:
     """The map of one image. Computed when it is first asked for, in row bands, so that saving needs little memory."""
 
-    def __init__(self, raster: Raster, predictor: Predictor) -> None:
-        self._raster = raster
+    def __init__(self, job: Job, predictor: Predictor) -> None:
+        self._job = job
         self._predictor = predictor
 
     @cached_property
     def classes(self) -> NDArray[np.uint8]:
         """Class values (height, width); 255 where the image has no data. Raises DataError if the map is too large for memory."""
-        height, width = self._raster.shape
+        height, width = self._job.mapped.shape
         if height * width > LARGEST_ARRAY_PX:
             raise DataError(f"a map of {height} x {width} pixels is too large for memory. Write it with save(path).")
         out = np.empty((height, width), np.uint8)
         legend, tally = self._predictor.bundle.legend, Tally(self._predictor.bundle.legend)
-        for rows in predict_rows([self._predictor.job(self._raster)], self._predictor, lambda _: None):
+        for rows in predict_rows([self._job], self._predictor, lambda _: None):
             indices = rows.indices()
             out[rows.row_off : rows.row_off + len(indices)] = legend.decode(indices)
             tally.add(rows, indices)
@@ -71,7 +68,7 @@ class Prediction:
         target = Path(path)
         if target.exists():
             raise ConflictError(f"{target} exists; it is not overwritten. Give another name.")
-        write_maps({target: self._predictor.job(self._raster)}, self._predictor, progress or Silent())
+        write_maps({target: self._job}, self._predictor, progress or Silent())
         return target
 
 

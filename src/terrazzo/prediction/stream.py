@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from terrazzo.errors import DataError, ModelError
@@ -18,15 +21,18 @@ from terrazzo.models.bundle import Bundle
 from terrazzo.models.network import choose_runtime
 from terrazzo.prediction.blend import BlendBand, BlendedRows
 from terrazzo.prediction.engine import Engine, ReadWindow
+from terrazzo.prediction.enlarge import at_full_size
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.progress import Advance
-from terrazzo.rasters.raster import Raster
+from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.samples.chip import to_chip
 from terrazzo.samples.scaling import Scaling
 
 T = TypeVar("T")
+PredictedWindow = tuple[ReadWindow, NDArray[np.uint16] | None]
+"""A window and its probabilities (classes, height, width), 65535 = 1; None where it has no valid pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,13 @@ class Job:
     grid: SlidingGrid
     wanted: Callable[[Window], bool] | None = None
     """Whether a window is needed; None: all are."""
+    full: Raster | None = None
+    """The image at its own size, where `raster` is brought to another."""
+
+    @property
+    def mapped(self) -> Raster:
+        """The raster that the map has the grid of."""
+        return self.full or self.raster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +74,11 @@ class Predictor:
             facts["extra_bands"] = joined
         return json.dumps(facts, sort_keys=True)
 
-    def job(self, raster: Raster, wanted: Callable[[Window], bool] | None = None) -> Job:
+    def job(self, raster: Raster, wanted: Callable[[Window], bool] | None = None, full: Raster | None = None) -> Job:
         """The job of a whole raster, with the model's window or the one that the options give.
 
+        raster: an image as the model reads it. full: the image at its own size, if that is another: its map has that.
+        wanted: of windows in pixels of the map.
         Raises DataError if the raster has another number of bands than the model.
         """
         if raster.bands != self.bundle.card.bands:
@@ -71,7 +86,25 @@ class Predictor:
                 f"{raster.path} has {raster.bands} bands, the model takes {self.bundle.card.bands}. Choose images with the same bands."
             )
         size: Shape = (self.options.window, self.options.window) if self.options.window else self.bundle.card.window
-        return Job(raster=raster, grid=SlidingGrid.of(raster.shape, size, self.options.overlap), wanted=wanted)
+        if full is not None and wanted is not None:
+            wanted = _in_pixels_of(raster.shape, full.shape, wanted)
+        return Job(raster=raster, grid=SlidingGrid.of(raster.shape, size, self.options.overlap), wanted=wanted, full=full)
+
+    def open_job(self, path: Path) -> Job:
+        """The job of an image file; until it is read the file is closed, so that there may be any number of them.
+
+        Raises RasterError if it cannot be read, DataError if it has another number of bands than the model.
+        """
+        reading = self.bundle.card.reading
+        with open_raster(path, reading) as raster:
+            if raster.shape == raster.own_grid.shape:
+                return self.job(raster)
+            with open_raster(path, reading.model_copy(update={"resize": None})) as full:
+                return self.job(raster, full=full)
+
+
+def _in_pixels_of(working: Shape, full: Shape, wanted: Callable[[Window], bool]) -> Callable[[Window], bool]:
+    return lambda window: wanted(window.rescaled(working, full))
 
 
 def options_of(bundle: Bundle, given: Mapping[str, object]) -> PredictionOptions:
@@ -91,19 +124,38 @@ def windows_of(jobs: Sequence[Job]) -> int:
 
 
 def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) -> Iterator[BlendedRows]:
-    """Finished rows of each job in turn, top to bottom; together they hold every row of its raster once."""
+    """Finished rows of each job in turn, top to bottom; together they hold every row of its map once."""
     bundle, engine = predictor.bundle, predictor.engine
     predicted = engine.run(ahead(_read(jobs, bundle.scaling), 2 * engine.batch_size))
     for each in jobs:
         band = BlendBand(each.grid, len(bundle.legend.classes), predictor.options.blend)
-        starts = each.grid.row_starts
-        for number, row_off in enumerate(starts):
-            for _ in each.grid.col_starts:
-                window, probabilities = next(predicted)
-                band.add(window.window, window.valid, probabilities)
-                advance(1)
-            end = starts[number + 1] if number + 1 < len(starts) else each.grid.shape[0]
-            yield band.take(row_off, end - row_off)
+        pieces = _blended(each.grid, band, predicted, advance)
+        if each.full is None:
+            yield from pieces
+        else:
+            with each.full as full:
+                yield from at_full_size(pieces, each.raster.shape, full)
+
+
+def rows_of(job: Job, pieces: Iterator[BlendedRows]) -> Iterator[BlendedRows]:
+    """Of the rows of several jobs, those of the one whose turn it is."""
+    done = 0
+    while done < job.mapped.shape[0]:
+        rows = next(pieces)
+        yield rows
+        done = rows.row_off + len(rows.totals)
+
+
+def _blended(grid: SlidingGrid, band: BlendBand, predicted: Iterator[PredictedWindow], advance: Advance) -> Iterator[BlendedRows]:
+    """The finished rows of one raster."""
+    starts = grid.row_starts
+    for number, row_off in enumerate(starts):
+        for _ in grid.col_starts:
+            window, probabilities = next(predicted)
+            band.add(window.window, window.valid, probabilities)
+            advance(1)
+        end = starts[number + 1] if number + 1 < len(starts) else grid.shape[0]
+        yield band.take(row_off, end - row_off)
 
 
 def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:

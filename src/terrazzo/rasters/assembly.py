@@ -18,7 +18,7 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.place import Place
 from terrazzo.rasters.siblings import find_siblings, sibling_names
 from terrazzo.rasters.target import target_grid
-from terrazzo.rasters.warped import WarpedLayer
+from terrazzo.rasters.warped import WarpedLayer, resized_layer
 from terrazzo.rasters.window import Shape
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ class Assembly:
     """The image's own."""
     layer: Layer
     grid: Grid
+    own_grid: Grid
+    """Of the image's own pixels, before any resampling."""
     place: Place | None
     """Where the image's own pixels lie, before any resampling."""
     band_names: tuple[str | None, ...]
@@ -80,7 +82,8 @@ def assemble(path: Path, options: DataOptions, onto: Grid | None, place: Place |
     selected = select(path, options.bands, names, (*image.facts.color_bands, *joining))
     stored = [part.facts.nodata[band - 1] for part in parts for band in part.bands]
     nodata = nodata_of(path, options.nodata, tuple(stored), selected)
-    grid = onto or target_grid(path, image.place, options) or image.facts.grid
+    own = image.facts.grid
+    grid = onto or (own.resized(options.resize) if options.resize is not None else target_grid(path, image.place, options) or own)
     if image.facts.control is not None and not grid.georeferenced:
         log.info("%s has control points only; it is read in pixels, without a place on the ground. To use them, set [data] crs.", path)
     return Assembly(
@@ -88,6 +91,7 @@ def assemble(path: Path, options: DataOptions, onto: Grid | None, place: Place |
         facts=image.facts,
         layer=_join(parts, selected, nodata, grid, options),
         grid=grid,
+        own_grid=own,
         place=image.place,
         band_names=tuple(names[number - 1] for number in selected),
         all_band_names=tuple(names),
@@ -129,7 +133,7 @@ def _join(parts: Sequence[_Part], selected: Sequence[int], nodata: Nodata, grid:
         mine = [(band, place) for owner, band, place in chosen if owner is part]
         if mine:
             layer = FileLayer(part.source, [band for band, _ in mine], [nodata[place] for _, place in mine])
-            layers.append((part, _on_grid(part, layer, parts[0].path, grid, options)))
+            layers.append((part, _on_grid(part, layer, parts[0], grid, options)))
             places += [place for _, place in mine]
     if [part for part, _ in layers] == [parts[0]]:
         return layers[0][1]
@@ -141,8 +145,14 @@ def _join(parts: Sequence[_Part], selected: Sequence[int], nodata: Nodata, grid:
     return JoinedLayer(image, [layer for part, layer in layers if part is not parts[0]], places, dtype)
 
 
-def _on_grid(part: _Part, layer: Layer, image: Path, grid: Grid, options: DataOptions) -> Layer:
+def _on_grid(part: _Part, layer: Layer, image: _Part, grid: Grid, options: DataOptions) -> Layer:
     """A file's layer as it is if it lies on the grid, else resampled to it."""
+    if options.resize is not None and layer.shape == image.facts.grid.shape:
+        return layer if layer.shape == grid.shape else resized_layer(part.path, layer, grid.shape, options.resampling)
+    return _on_ground(part, layer, image.path, grid, options)
+
+
+def _on_ground(part: _Part, layer: Layer, image: Path, grid: Grid, options: DataOptions) -> Layer:
     target, place = Place.of(grid, None), part.place
     if place is None or target is None:
         if layer.shape == grid.shape:

@@ -1,7 +1,7 @@
 """Where the pixels of a raster lie on the ground."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from affine import Affine
@@ -38,6 +38,13 @@ class Grid:
         if self.crs is None or self.transform is None:
             return None
         return math.hypot(self.transform.a, self.transform.d), math.hypot(self.transform.b, self.transform.e)
+
+    def resized(self, shape: Shape) -> "Grid":
+        """The same ground in (height, width) other pixels."""
+        if self.transform is None:
+            return replace(self, shape=shape)
+        step = (self.shape[1] / shape[1], self.shape[0] / shape[0])
+        return replace(self, shape=shape, transform=cut_transform(self.transform, (0, 0), step))
 
     def footprint(self, window: Window) -> Polygon:
         """The ground of a window: in the CRS where georeferenced, else in pixels with x = column and y = row.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from terrazzo.options import Options
 
@@ -11,6 +11,9 @@ ScalingMethod = Literal["standard", "robust", "asinh", "range", "none"]
 
 NodataValue = Annotated[float, Field(allow_inf_nan=True)]
 """NaN is never data, so as a nodata value it says "none for this band", which TOML has no other word for."""
+
+
+WorkingSide = Annotated[int, Field(ge=8, le=65_536)]
 
 
 class DataOptions(Options):
@@ -43,8 +46,13 @@ class DataOptions(Options):
         None, description="Work in this CRS, such as 'EPSG:32633': images in another are resampled, labels to the nearest."
     )
     cell_size: float | None = Field(None, gt=0, description="Work at this cell size, in units of the CRS: images of another are resampled.")
+    resize: tuple[WorkingSide, WorkingSide] | None = Field(
+        None,
+        description="Work at this size, [height, width] in pixels, whatever the images': they are resampled to it, labels to the nearest, "
+        "and maps come back at each image's own size. Not with crs or cell_size.",
+    )
     resampling: Literal["nearest", "bilinear", "cubic", "average"] = Field(
-        "bilinear", description="How images are resampled to crs and cell_size; labels always take the nearest."
+        "bilinear", description="How images are resampled to crs and cell_size, or to the size of resize; labels always take the nearest."
     )
     hdu: int | None = Field(None, ge=0, description="FITS: which HDU holds the image, from 0.")
     page: int | Literal["bands"] | None = Field(
@@ -63,3 +71,9 @@ class DataOptions(Options):
         "asinh (robust, then compressed: for values over decades), range (1 % to 99 % onto 0 to 1), none.",
     )
     cache_mb: int = Field(2048, ge=0, description="Decoded images are kept in memory up to this many megabytes; beyond, windows are read.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataOptions":
+        if self.resize is not None and (self.crs is not None or self.cell_size is not None):
+            raise ValueError("resize says how many pixels an image has, crs and cell_size say it too; leave one of them out")
+        return self

@@ -44,6 +44,8 @@ class Raster:
         """The image and the files whose bands join it."""
         self.format = facts.format
         self.grid: Grid = assembly.grid
+        self.own_grid: Grid = assembly.own_grid
+        """Of the file's own pixels; `grid` is another if options ask for one."""
         self.shape: Shape = assembly.grid.shape
         self.place: Place | None = assembly.place
         """Where the file's own pixels lie on the ground; the grid may be another if options ask for one."""
@@ -125,7 +127,7 @@ def open_raster(path: Path, options: DataOptions = DataOptions(), onto: Grid | N
     Its alpha band counts as validity and not as a band, unless `options.bands` names it. Files of `options.extra_bands` join it.
 
     onto: read it on this grid, resampled as the options say; pixels beyond the image are not valid. None: on the grid that
-    `options.crs` and `cell_size` ask for, or else its own.
+    `options.crs` and `cell_size`, or `resize`, ask for, or else its own.
     place: where its pixels lie if the file does not say, such as those of the image that a mask belongs to; it counts for that shape only.
     Raises RasterError if a file is missing, broken or of another format, or does not go with the options or the grid.
     """

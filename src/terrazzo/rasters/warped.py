@@ -22,6 +22,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
@@ -32,7 +33,7 @@ from terrazzo.rasters.grid import cut_transform, to_ground
 from terrazzo.rasters.layers import Layer, not_missing
 from terrazzo.rasters.place import FAILURES, Place
 from terrazzo.rasters.validity import Mask
-from terrazzo.rasters.window import Window, whole
+from terrazzo.rasters.window import Shape, Window, whole
 
 BLOCK_PX = 256
 """Side of a block of the target. Blocks lie at fixed places, so that a pixel is the same in whatever window it is asked for."""
@@ -49,6 +50,10 @@ SPARE_PX = 4
 LARGEST_EXACT = 2**53
 """The warper computes in floating point, which holds whole numbers up to this one exactly."""
 
+_PLANE = CRS.from_epsg(3857)
+"""Any flat CRS will do, for both sides are in it."""
+_AWAY = 2.0**24
+"""An origin that is not zero: GDAL takes unit squares from zero on for no place at all."""
 _NAN = {"src_nodata": np.nan, "dst_nodata": np.nan}
 
 
@@ -205,6 +210,17 @@ class WarpedLayer:
         largest = max(abs(int(block.values.min(where=there, initial=0))), int(block.values.max(where=there, initial=0)))
         if largest > LARGEST_EXACT:
             raise RasterError(f"{self._path} holds {self.dtype} values up to {largest}, too large to be resampled exactly. Convert them.")
+
+
+def resized_layer(path: Path, layer: Layer, shape: Shape, resampling: str) -> WarpedLayer:
+    """A layer brought to (height, width) pixels, wherever it lies on the ground.
+
+    The warper wants ground on both sides: a pixel of the file stands for a square of one unit, and a new pixel for its share of them.
+    """
+    (height, width), (rows, columns) = layer.shape, shape
+    own = Place(shape=layer.shape, crs=_PLANE, ground=Affine(1, 0, _AWAY, 0, -1, _AWAY))
+    target = Place(shape=shape, crs=_PLANE, ground=Affine(width / columns, 0, _AWAY, 0, -height / rows, _AWAY))
+    return WarpedLayer(path, layer, own, target, resampling)
 
 
 def _scales(place: Place, target: Place) -> tuple[float, float] | None:

@@ -53,10 +53,25 @@ class Window:
             return None
         return Window(col_off=col_off, row_off=row_off, width=col_end - col_off, height=row_end - row_off)
 
+    def rescaled(self, shape: Shape, other: Shape) -> "Window":
+        """The same part of an image in other pixels; windows that meet still meet, and none is empty.
+
+        shape: (height, width) of the image in this window's pixels. other: in those of the result.
+        """
+        left, right = (_moved(edge, shape[1], other[1]) for edge in (self.col_off, self.col_end))
+        top, bottom = (_moved(edge, shape[0], other[0]) for edge in (self.row_off, self.row_end))
+        left, top = min(left, other[1] - 1), min(top, other[0] - 1)
+        return Window(col_off=left, row_off=top, width=max(1, right - left), height=max(1, bottom - top))
+
     def inside(self, other: "Window") -> tuple[slice, slice]:
         """(rows, columns) of this window in an array that holds the pixels of `other`; this must lie within other."""
         top, left = self.row_off - other.row_off, self.col_off - other.col_off
         return slice(top, top + self.height), slice(left, left + self.width)
+
+
+def _moved(edge: int, length: int, other: int) -> int:
+    """Where an edge lies when a side of `length` pixels is one of `other`, rounded; halves up."""
+    return (2 * edge * other + length) // (2 * length)
 
 
 def whole(shape: Shape) -> Window:

@@ -1,5 +1,6 @@
 """Whether the images of a set show the ground in one CRS and at one scale."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from terrazzo.rasters.grid import Grid, crs_name, same_crs
 
 ALIKE_CELLS = 1.1
 """Cell sizes up to this ratio count as one resolution."""
+SMALLEST = 1e-300
+"""So that groups without a place, whose cells are 0, stay one."""
 SHOWN = 3
 """Files of a group that the message lists."""
 
@@ -26,14 +29,15 @@ class _Group:
     paths: list[Path] = field(default_factory=list)
 
 
-def check_grids(grids: Sequence[tuple[Path, Grid]]) -> None:
+def check_grids(grids: Sequence[tuple[Path, Grid]], *, any_cell: bool = False) -> None:
     """Refuse images in several CRS, of several cell sizes, or of which only some have a place on the ground.
 
     CRS are compared by what they mean, not by how they are written. A set without any place on the ground is one group.
-    grids: each file and the grid that it is read on, so after any resampling.
+    grids: each file and the grid that it is read on, so after any resampling. any_cell: cell sizes may differ, for the images are
+    brought to one size in pixels.
     Raises DataError that lists the groups.
     """
-    groups = _by_cell([*_by_crs(grids)])
+    groups = _by_cell([*_by_crs(grids)], math.inf if any_cell else ALIKE_CELLS)
     if len(groups) < 2:
         return
     parts = "; ".join(
@@ -63,14 +67,14 @@ def _same(one: Grid, other: Grid) -> bool:
     return one.crs is not None and other.crs is not None and same_crs(one.crs, other.crs)
 
 
-def _by_cell(groups: Sequence[Sequence[tuple[Path, Grid]]]) -> list[_Group]:
+def _by_cell(groups: Sequence[Sequence[tuple[Path, Grid]]], alike: float) -> list[_Group]:
     """Groups of one CRS divided where the cell size leaps."""
     found: list[_Group] = []
     for members in groups:
         sized = sorted(((_cell(grid), path) for path, grid in members), key=lambda entry: entry[0])
         crs = members[0][1].crs if members[0][1].georeferenced else None
         for place, (cell, path) in enumerate(sized):
-            if place == 0 or cell > ALIKE_CELLS * found[-1].cell:
+            if place == 0 or cell > alike * max(found[-1].cell, SMALLEST):
                 found.append(_Group(crs=crs, cell=cell))
             found[-1].paths.append(path)
     return found

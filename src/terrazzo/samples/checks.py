@@ -37,11 +37,13 @@ class CheckedScene:
     bands: int
     dtype: np.dtype[np.generic]
     grid: Grid
+    own_grid: Grid
+    """Of the file's own pixels; `grid` is another where options ask for one."""
     place: Place | None
 
     @property
     def labelled(self) -> LabelledImage:
-        return LabelledImage(name=self.scene.name, path=self.scene.image, grid=self.grid, place=self.place)
+        return LabelledImage(name=self.scene.name, path=self.scene.image, grid=self.grid, place=self.place, own_grid=self.own_grid)
 
 
 def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOptions = LabelOptions()) -> list[CheckedScene]:
@@ -53,7 +55,7 @@ def check_scenes(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
     _check_bands(found)
     if "scaling" not in options.model_fields_set:
         _check_types(found)
-    check_grids([(fact.scene.image, fact.grid) for fact in found])
+    check_grids([(fact.scene.image, fact.grid) for fact in found], any_cell=options.resize is not None)
     return found
 
 
@@ -75,9 +77,9 @@ def check_labels(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
 
 def _checked(scene: Scene, options: DataOptions) -> CheckedScene:
     with open_raster(scene.image, options) as image:
-        fact = CheckedScene(scene=scene, bands=image.bands, dtype=image.dtype, grid=image.grid, place=image.place)
+        fact = CheckedScene(scene=scene, bands=image.bands, dtype=image.dtype, grid=image.grid, own_grid=image.own_grid, place=image.place)
     if isinstance(scene.label, Path) and kind_of(scene.label) == "masks" and not resampled(options):
-        _check_mask(scene.image, fact.grid, scene.label)
+        _check_mask(scene.image, fact.own_grid, scene.label)
     return fact
 
 

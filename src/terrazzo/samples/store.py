@@ -111,7 +111,7 @@ class SceneStore:
 
     def _load(self, scene: Scene) -> _Loaded:
         raster = open_raster(scene.image, self._reader.data)
-        image = LabelledImage(name=scene.name, path=scene.image, grid=raster.grid, place=raster.place)
+        image = LabelledImage(name=scene.name, path=scene.image, grid=raster.grid, place=raster.place, own_grid=raster.own_grid)
         source = self._reader.take(scene.label, image) if scene.label is not None else None
         height, width = raster.shape
         cost = height * width * (raster.bands * raster.dtype.itemsize + 2)

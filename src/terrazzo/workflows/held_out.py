@@ -48,27 +48,44 @@ class HeldOutScores:
     """The map of each scene of the part, predicted where windows touch it; ground of other parts is 255 in it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a model is judged on: windows in pixels of the maps, which have the images' own size."""
+
+    samples: Samples
+    store: Source
+    """Images at their own size, and their labels."""
+    working: Source
+    """Images as the model reads them, which may be at another size."""
+
+    def job(self, scene: str, ground: Rectangles, predictor: Predictor) -> Job:
+        """The job of a scene, of which only a part is wanted."""
+        raster, full = self.working.raster(scene), self.store.raster(scene)
+        return predictor.job(raster, ground.touch, full if full.shape != raster.shape else None)
+
+
 def score_held_out(
-    samples: Samples, store: Source, predictor: Predictor, options: EvaluationOptions, folder: RunFolder, progress: Progress
+    judged: Judged, predictor: Predictor, options: EvaluationOptions, folder: RunFolder, progress: Progress
 ) -> HeldOutScores:
     """Map the scenes of the held-out part into a run and count how the maps agree with the labels there.
 
     The samples of the other parts are scored too, those of training as far as the options say, and all have their errors in a raster.
     """
+    samples, store = judged.samples, judged.store
     part = evaluated_part(samples)
     scored = scored_samples(samples, part, options)
     members = rows_by_scene(scored)
     counted, others = rows_by_scene(samples.part(part)), rows_by_scene(_other_parts(samples, part))
     stems = output_stems([ImageFile(name=scene, path=store.raster(scene).path) for scene in members])
     maps = {scene: map_path(folder.maps, stems[store.raster(scene).path], store.raster(scene)) for scene in members}
-    jobs = {scene: predictor.job(store.raster(scene), _ground(rows).touch) for scene, rows in members.items()}
+    jobs = {scene: judged.job(scene, _ground(rows), predictor) for scene, rows in members.items()}
     with Follower(samples.legend) as follower:
         counter = _Counter(store, len(samples.legend.classes), options, follower)
         for scene, rows in members.items():
             errors = errors_path(folder.errors, stems[store.raster(scene).path], maps[scene]) if options.error_maps else None
             windows = {sample.id: sample.window for sample in rows}
             followed = Followed(name=scene, grid=store.raster(scene).grid, windows=windows, errors=errors)
-            counter.scenes[id(jobs[scene].raster)] = _Scene(
+            counter.scenes[id(jobs[scene].mapped)] = _Scene(
                 followed=followed, counted=_ground(counted.get(scene, [])), other=_ground(others.get(scene, []))
             )
         write_maps({maps[scene]: jobs[scene] for scene in counted}, predictor, progress, counter.count, counter.shown)
@@ -139,7 +156,7 @@ class _Counter:
         """Of the scene whose rows are coming."""
 
     def count(self, job: Job, rows: BlendedRows, indices: NDArray[np.uint8]) -> None:
-        scene = self.scenes[id(job.raster)]
+        scene = self.scenes[id(job.mapped)]
         name = scene.followed.name
         band = Window(col_off=0, row_off=rows.row_off, width=indices.shape[1], height=indices.shape[0])
         known = Rows(
@@ -156,7 +173,7 @@ class _Counter:
 
     def shown(self, job: Job, row_off: int, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What of the map is written: nothing that lies on ground of other parts, so that whoever compares it with labels is not misled."""
-        scene = self.scenes[id(job.raster)]
+        scene = self.scenes[id(job.mapped)]
         band = Window(col_off=0, row_off=row_off, width=indices.shape[1], height=indices.shape[0])
         hidden = scene.other.covered(band) & ~scene.counted.covered(band)
         return np.where(hidden, np.uint8(IGNORE), indices)

@@ -136,7 +136,7 @@ def _opened(scenes: Sequence[Scene], data: DataOptions) -> tuple[GivenImage, ...
     failures, opened = Failures(), []
     for scene in scenes:
         with failures.collect(), open_raster(scene.image, data) as raster:
-            labelled = LabelledImage(name=scene.name, path=scene.image, grid=raster.grid, place=raster.place)
+            labelled = LabelledImage(name=scene.name, path=scene.image, grid=raster.grid, place=raster.place, own_grid=raster.own_grid)
             opened.append(
                 GivenImage(
                     name=scene.name,

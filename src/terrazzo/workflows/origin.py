@@ -6,7 +6,7 @@ from typing import Any
 from terrazzo.labels.legend import Legend
 from terrazzo.rasters.options import DataOptions
 
-READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "resampling", "hdu", "page", "array", "axes"}
+READING = {"nodata", "invalid", "bands", "extra_bands", "crs", "cell_size", "resize", "resampling", "hdu", "page", "array", "axes"}
 """Options of [data] that change what pixels hold."""
 
 

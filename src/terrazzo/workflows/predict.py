@@ -13,7 +13,7 @@ from terrazzo.prediction.maps import MAP_SUFFIX, PROBABILITIES_SUFFIX, map_path,
 from terrazzo.prediction.prediction import load_model as load
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
-from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.context import Context, Result, open_context
 
@@ -61,14 +61,13 @@ def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor) -> dict[
     failures, other_cells = Failures(), []
     for image in images:
         with failures.collect():
-            raster = open_raster(image.path, card.reading)
-            path = map_path(out, stems[image.path], raster)
+            job = predictor.open_job(image.path)
+            path = map_path(out, stems[image.path], job.raster)
             if path in jobs:
                 raise DataError(f"{image.path} and {jobs[path].raster.path} would both be mapped to {path}. Predict them to different OUT.")
-            jobs[path] = predictor.job(raster)
-            if not _same_cells(raster, card):
+            jobs[path] = job
+            if not _same_cells(job.raster, card):
                 other_cells.append(image.name)
-            raster.close()  # any number of images, few open files: reading opens it anew
     failures.check(len(images), "images")
     if other_cells:
         logger.warning(

@@ -38,7 +38,7 @@ from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.workflows.account import Account, panels, versions, with_scores, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
-from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
+from terrazzo.workflows.held_out import NOTHING_HELD_OUT, Judged, score_held_out
 from terrazzo.workflows.lesson_samples import choose_samples
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.where.layers import save_table, write_error_map
@@ -117,6 +117,20 @@ def prepare(folder: RunFolder, table: Samples | None, context: Context) -> Lesso
     return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, LabelReader(samples.legend, recipe.data, recipe.labels)))
 
 
+def judged(lesson: Lesson, recipe: Recipe) -> Judged:
+    """The same windows in pixels of the images themselves, where the model works at another size: maps are judged at full size."""
+    if recipe.data.resize is None or not isinstance(lesson.store, SceneStore):
+        return Judged(samples=lesson.samples, store=lesson.store, working=lesson.store)
+    data = recipe.data.model_copy(update={"resize": None})
+    store = SceneStore(lesson.scenes, LabelReader(lesson.legend, data, recipe.labels))
+    frame = lesson.samples.frame.copy()
+    shapes = {scene: (lesson.store.shape(scene), store.shape(scene)) for scene in frame["scene"].unique()}
+    windows = [window.rescaled(*shapes[scene]) for scene, window in zip(frame["scene"], lesson.samples.windows(), strict=True)]
+    for name in ("col_off", "row_off", "width", "height"):
+        frame[name] = [getattr(window, name) for window in windows]
+    return Judged(samples=replace(lesson.samples, frame=frame), store=store, working=lesson.store)
+
+
 def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
     """Measure the scaling and build the network: all that may find a recipe wanting, before anything is written.
 
@@ -161,14 +175,16 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
 
 def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     """Map the held-out ground, compare it with the labels, and write scores, samples table and report."""
-    bundle, legend, store = load_bundle(folder.model), lesson.legend, lesson.store
+    bundle, legend = load_bundle(folder.model), lesson.legend
+    full = judged(lesson, context.recipe)
+    store = full.store
     predictor = Predictor.of(bundle, context.device, context.recipe.prediction)
-    found = score_held_out(lesson.samples, store, predictor, context.recipe.evaluation, folder, context.progress)
+    found = score_held_out(full, predictor, context.recipe.evaluation, folder, context.progress)
     samples = replace(lesson.samples, frame=with_scores(lesson.samples.frame, found.scores))
     samples.save(folder.samples)
     save_table(folder.suspicious, found.suspicious)
     write_error_map(folder.error_map, samples.frame, found.suspicious)
-    windows = {sample.id: sample for sample in rows_of(samples)}
+    windows = {sample.id: sample for sample in rows_of(full.samples)}
 
     def view(number: int) -> SampleView:
         sample = windows[number]

@@ -165,6 +165,7 @@ class PackedStore:
             facts=Facts(format="packed", count=manifest.bands, dtype=self._form.dtype, grid=grid, nodata=nodata, band_names=names),
             layer=_Layer(self, scene),
             grid=grid,
+            own_grid=grid,
             place=GroundPlace.of(grid, None),
             band_names=names,
             all_band_names=names,
