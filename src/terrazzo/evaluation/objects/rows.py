@@ -16,16 +16,15 @@ POOR_IOU = 0.1
 ROW = np.dtype(
     [
         ("status", np.uint8),
-        ("area_px", np.int64),
+        ("pixels", np.int64),
         ("iou", np.float64),
         ("column", np.float64),
         ("row", np.float64),
-        ("width_px", np.int64),
-        ("height_px", np.int64),
+        *((name, np.int64) for name in ("col_off", "row_off", "width", "height")),
     ]
 )
-"""iou: of the match, else the largest with any object of the other side. column, row: of the centroid, 0.5 in the middle of the first
-pixel. width_px, height_px: of the bounding box."""
+"""pixels: on ground that counts. iou: of the match, else the largest with any object of the other side. column, row: of the centroid,
+0.5 in the middle of the first pixel. col_off, row_off, width, height: of the bounding box."""
 
 
 def rows_of(found: FoundObjects, lowest: int) -> NDArray[np.void]:
@@ -52,7 +51,8 @@ def rows_of(found: FoundObjects, lowest: int) -> NDArray[np.void]:
 
 def _rows(objects: Objects, status: NDArray[np.int64], iou: NDArray[np.float64]) -> NDArray[np.void]:
     rows = np.zeros(len(objects), ROW)
-    rows["status"], rows["area_px"], rows["iou"] = status, objects.area, iou
+    rows["status"], rows["pixels"], rows["iou"] = status, objects.area, iou
     rows["column"], rows["row"] = objects.centers.T
-    rows["width_px"], rows["height_px"] = objects.sides.T
+    rows["col_off"], rows["row_off"] = objects.lows[:2]
+    rows["width"], rows["height"] = objects.sides.T
     return rows

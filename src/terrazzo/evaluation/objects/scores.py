@@ -137,7 +137,7 @@ def image_ap(by_image: Numbers) -> NDArray[np.float64]:
 
 def size_scores(rows: NDArray[np.void], sizes_px: Sequence[int] | None) -> list[SizeScores]:
     """Scores of objects of each size; none without any true object, unless sizes are given."""
-    status, areas = rows["status"], rows["area_px"]
+    status, areas = rows["status"], rows["pixels"]
     edges = sorted(set(_thirds(areas[status != FALSE]) if sizes_px is None else sizes_px))
     if not edges:
         return []
