@@ -1,8 +1,15 @@
 """[evaluation]: which scores of maps are made, and how."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from terrazzo.options import Options
+
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+Pixels = Annotated[int, Field(ge=1)]
+IOU_THRESHOLDS = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
+"""Those of the Airbus ship and the nuclei challenge."""
 
 
 class EvaluationOptions(Options):
@@ -11,3 +18,17 @@ class EvaluationOptions(Options):
     score_training: bool = Field(True, description="Of a run: score training samples too, to see where the model does not even fit.")
     training_samples: int = Field(500, ge=1, description="Training samples that are scored at most; of more, so many are drawn.")
     error_maps: bool = Field(True, description="Write a raster of right, missed and false pixels for each scene.")
+    objects: str | int | None = Field(
+        None,
+        description="Class whose objects are scored, by name or value; 'any': all but the background, looked at as one. Default: none is.",
+    )
+    object_thresholds: list[Threshold] = Field(
+        IOU_THRESHOLDS, min_length=1, max_length=99, description="IoU that a true and a predicted object must exceed to match; several."
+    )
+    object_sizes_px: list[Pixels] | None = Field(
+        None, min_length=1, max_length=9, description="Pixels at which sizes of objects part; default: at the thirds of the true objects."
+    )
+    min_object_px: int = Field(1, ge=1, description="Smaller objects of labels and maps are in no score.")
+    numbered_maps: bool = Field(
+        False, description="Maps of other tools hold numbers of objects, as the labels do ([legend] encoding = 'instances')."
+    )

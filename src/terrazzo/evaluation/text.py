@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from terrazzo.errors import UsageError
+from terrazzo.evaluation.objects.scores import ObjectScores
 from terrazzo.evaluation.scores import Means, PixelScores, Score
 
 UNDEFINED = "-"
@@ -45,6 +46,22 @@ def class_table(scores: PixelScores, extra: Column | None = None) -> str:
         column = [_printable(extra.title), *(_figure(score) for score in extra.scores), _figure(_mean(extra.scores))]
         rows = [[*row, figure] for row, figure in zip(rows, column, strict=True)]
     return _align(rows)
+
+
+def object_text(scores: ObjectScores) -> str:
+    """The scores of objects in three lines."""
+    ious = list(scores["by_iou"])
+    lowest = scores["by_iou"][ious[0]]
+    found = f"{scores['true']} in the labels, {scores['predicted']} in the map"
+    fates = f"{lowest['matched']} matched, {lowest['missed']} missed, {lowest['false']} false"
+    parts = {"precision": scores["precision"], "recall": scores["recall"], "F1": scores["f1"], "mean IoU": scores["mean_iou"]}
+    figures = ", ".join(f"{title} {_figure(score)}" for title, score in parts.items())
+    lines = [
+        f"Objects of {_printable(scores['class'])}: {found}; at IoU {ious[0]}: {fates}.",
+        f"{figures}, panoptic quality {_figure(scores['pq'])}.",
+        f"Mean over IoU {ious[0]} to {ious[-1]} and images: F2 {_figure(scores['f2'])}, AP {_figure(scores['ap'])}.",
+    ]
+    return "\n".join(lines)
 
 
 def _align(rows: list[list[str]]) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from terrazzo.errors import DivergedError, ModelError
 from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.models.network import Runtime
 from terrazzo.progress import Progress
 from terrazzo.samples.draw.epoch import Draw, Drawn
@@ -24,6 +25,7 @@ from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpo
 from terrazzo.training.feed import Fed, feed, room_for
 from terrazzo.training.losses import Loss
 from terrazzo.training.metrics import MetricsLog, MetricsRow, ValidationRow, validation_row
+from terrazzo.training.objects import ChipObjects
 from terrazzo.training.options import TrainingOptions
 from terrazzo.training.pace import Pace
 from terrazzo.training.schedule import rate
@@ -44,6 +46,8 @@ class Task:
     """May be empty: then the last weights are the best."""
     preparation: Preparation
     classes: int
+    objects: ObjectRule | None = None
+    """Which objects of the validation chips are matched at each evaluation; None: none are."""
 
 
 class Trainer:
@@ -180,15 +184,24 @@ class Trainer:
         self.state = replace(self.state, seconds=self.state.seconds + time.monotonic() - started)
         return row["mean_dice"], row
 
-    @torch.inference_mode()
     def _validate(self, pace: Pace) -> ValidationRow:
+        if self.task.objects is None:
+            return self._score(pace)
+        with ChipObjects(self.task.objects, self.task.preparation.store) as objects:
+            return {**self._score(pace, objects), "object_f2": objects.f2()}
+
+    @torch.inference_mode()
+    def _score(self, pace: Pace, objects: ChipObjects | None = None) -> ValidationRow:
         self.network.eval()
         confusion, total, count = Confusion(self.task.classes), 0.0, 0
         shown = [Drawn(sample=sample) for sample in self.task.validation]
         for fed in feed(self.loader.batches(shown, None), self.runtime):
             logits = self.runtime.logits(self.network, fed.images)
             total, count = total + float(self.loss(logits, fed.target)) * len(fed.target), count + len(fed.target)
-            confusion.add(fed.batch.labels, logits.argmax(1).to(torch.uint8).cpu().numpy())
+            predicted = logits.argmax(1).to(torch.uint8).cpu().numpy()
+            confusion.add(fed.batch.labels, predicted)
+            if objects is not None:
+                objects.add(fed.batch.windows, fed.batch.labels, predicted)
             pace.stop.check()
         return validation_row(total / count, confusion)
 

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import pixel_scores
@@ -15,6 +15,8 @@ class ValidationRow(TypedDict):
     mean_dice: float | None
     mean_iou: float | None
     dice: list[float | None]
+    object_f2: NotRequired[float | None]
+    """Of the objects of each validation chip, where [evaluation] objects asks for it."""
 
 
 class MetricsRow(TypedDict):

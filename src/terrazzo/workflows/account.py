@@ -12,6 +12,7 @@ import geopandas
 import pandas as pd
 
 from terrazzo.drawing.panels import SampleView, sample_panel
+from terrazzo.evaluation.objects.scores import ObjectScores, object_scores
 from terrazzo.evaluation.scores import PixelScores, pixel_scores
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.labels.legend import Legend
@@ -38,10 +39,15 @@ class Account:
     def scores(self) -> PixelScores:
         return pixel_scores(self.tally.total.confusion, self.legend.values, self.legend.names)
 
+    def objects(self) -> ObjectScores | None:
+        """The scores of objects; None where none are asked for."""
+        return None if self.tally.objects is None else object_scores(self.tally.objects)
+
     def evaluation(self) -> dict[str, Any]:
         """What evaluation.json holds."""
         found: dict[str, Any] = {
             "pixels": self.scores(),
+            **({} if self.tally.objects is None else {"objects": self.objects()}),
             "samples": "samples.parquet",
             "images": self.images,
             "valid_pixels": self.tally.total.confusion.pixels,

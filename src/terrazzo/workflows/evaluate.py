@@ -8,7 +8,7 @@ import pandas as pd
 
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import ConflictError
-from terrazzo.evaluation.text import class_table
+from terrazzo.evaluation.text import class_table, object_text
 from terrazzo.evaluation.where.by_sample import score_row, score_table
 from terrazzo.labels.legend import IGNORE
 from terrazzo.labels.masks import MaskLabels
@@ -22,6 +22,7 @@ from terrazzo.workflows.account import Account, panels, versions, with_scores, w
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.map_counts import count_maps, image_of
 from terrazzo.workflows.map_pairs import MapHeader, Pair, PairLegends, find_maps, find_pair_legend, map_headers, pair_maps
+from terrazzo.workflows.objects import object_columns, scores_by_scene, write_objects
 from terrazzo.workflows.where.layers import save_table
 
 LARGEST_VIEW_PX = 2048
@@ -29,7 +30,8 @@ LARGEST_VIEW_PX = 2048
 
 
 def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
-    """Count how maps agree with labels; writes OUT/evaluation.json, OUT/samples.parquet (a row an image) and OUT/report.html.
+    """Count how maps agree with labels; writes OUT/evaluation.json, OUT/samples.parquet (a row an image) and OUT/report.html,
+    and where objects are asked for OUT/objects.gpkg and OUT/objects.csv (a row an object).
 
     predictions, labels: a file, a folder or a pattern each; labels of any form but rules. Every map needs a label; labels without a
     map are left out and counted in a notice. The legend is the one the maps carry, unless [legend] is given.
@@ -47,7 +49,9 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
     check_shared([(image, pair.label) for image, pair in zip(images, pairs, strict=True)], context.recipe.labels)
     tally = count_maps(pairs, legend, context)
     rows = {number: score_row(tally.scenes[pair.name], legend.maps) for number, pair in enumerate(pairs)}
-    frame = with_scores(_table(pairs, headers), score_table(rows, legend.maps))
+    found = scores_by_scene(tally.objects)
+    of_objects = {number: found[pair.name] for number, pair in enumerate(pairs) if pair.name in found}
+    frame = with_scores(_table(pairs, headers), object_columns(score_table(rows, legend.maps), of_objects))
     notices = [f"{counted(unused, 'label')} without a map: left out."] if unused else []
     if unpredicted := int(tally.total.confusion.unpredicted.sum()):
         notices.append(f"{counted(unpredicted, 'labelled pixel')} without a prediction: in no score.")
@@ -60,11 +64,18 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
         facts=list(versions().items()),
         notices=notices,
     )
+    grids = {pair.name: header.grid for pair, header in zip(pairs, headers, strict=True)}
+    outputs = [] if tally.objects is None else write_objects(out, tally.objects, grids)
     save_table(out / "samples.parquet", frame)
     write_account(out, account, panels(frame, lambda number: _view(pairs[number], legend), legend.maps))
-    text = "\n".join([class_table(account.scores()), "", *notices, f"Report: {out / 'report.html'}"])
+    objects = account.objects()
+    lines = [class_table(account.scores()), "", *([object_text(objects), ""] if objects else []), *notices]
     written: Written = {"evaluation": out / "evaluation.json", "report": out / "report.html", "samples": out / "samples.parquet"}
-    return Result(text=text, written=written, facts={"pixels": account.scores()})
+    return Result(
+        text="\n".join([*lines, f"Report: {out / 'report.html'}"]),
+        written={**written, "outputs": outputs} if outputs else written,
+        facts={"pixels": account.scores(), **({"objects": objects} if objects else {})},
+    )
 
 
 def _table(pairs: Sequence[Pair], headers: Sequence[MapHeader]) -> geopandas.GeoDataFrame:

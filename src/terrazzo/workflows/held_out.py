@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from terrazzo.evaluation.objects.rule import rule_of
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.evaluation.tally.rows import Rows
@@ -27,6 +28,7 @@ from terrazzo.samples.rows import Sample, rows_by_scene
 from terrazzo.samples.store import Source
 from terrazzo.samples.table import PARTS, Samples
 from terrazzo.training.run import RunFolder
+from terrazzo.workflows.objects import object_columns
 from terrazzo.workflows.where.follow import Followed, Follower, errors_path
 from terrazzo.workflows.where.layers import suspicious_table
 
@@ -42,7 +44,7 @@ class HeldOutScores:
     """The part of the split that is counted: test if there is one, else validation, else train."""
     tally: SetTally
     scores: pd.DataFrame
-    """Of `score_table`, by the sample's id; overlapping samples count their common pixels each."""
+    """Of `score_table`, with `object_columns`, by the sample's id; overlapping samples count their common pixels each."""
     suspicious: geopandas.GeoDataFrame
     maps: Mapping[str, Path]
     """The map of each scene of the part, predicted where windows touch it; ground of other parts is 255 in it."""
@@ -79,8 +81,9 @@ def score_held_out(
     stems = output_stems([ImageFile(name=scene, path=store.raster(scene).path) for scene in members])
     maps = {scene: map_path(folder.maps, stems[store.raster(scene).path], store.raster(scene)) for scene in members}
     jobs = {scene: judged.job(scene, _ground(rows), predictor) for scene, rows in members.items()}
-    with Follower(samples.legend) as follower:
-        counter = _Counter(store, len(samples.legend.classes), options, follower)
+    objects = rule_of(options, samples.legend)
+    with Follower(samples.legend, objects) as follower:
+        counter = _Counter(store, SetTally(len(samples.legend.classes), objects), options, follower)
         for scene, rows in members.items():
             errors = errors_path(folder.errors, stems[store.raster(scene).path], maps[scene]) if options.error_maps else None
             windows = {sample.id: sample.window for sample in rows}
@@ -94,7 +97,7 @@ def score_held_out(
     return HeldOutScores(
         part=part,
         tally=counter.tally,
-        scores=score_table(follower.scores, samples.legend),
+        scores=object_columns(score_table(follower.scores, samples.legend), follower.objects),
         suspicious=suspicious_table(follower.suspects, samples.legend),
         maps={scene: maps[scene] for scene in counted},
     )
@@ -144,11 +147,11 @@ class _Scene:
 class _Counter:
     """Compares finished rows with the labels under samples."""
 
-    def __init__(self, store: Source, classes: int, options: EvaluationOptions, follower: Follower) -> None:
+    def __init__(self, store: Source, tally: SetTally, options: EvaluationOptions, follower: Follower) -> None:
         self.scenes: dict[int, _Scene] = {}
         """By the id of the raster."""
-        self.tally = SetTally(classes)
-        self._classes = classes
+        self.tally = tally
+        self._rule = None if tally.objects is None else tally.objects.rule
         self._options = options
         self._store = store
         self._follower = follower
@@ -164,6 +167,7 @@ class _Counter:
             truth=np.where(rows.valid, self._store.labels(name, band), IGNORE),
             predicted=indices,
             probabilities=rows.probabilities(),
+            instances=self._store.instances(name, band) if self._rule else None,
         )
         if rows.row_off == 0:
             self._follower.start(scene.followed)
@@ -181,10 +185,10 @@ class _Counter:
     def _add(self, scene: str, rows: Rows) -> None:
         shape = self._store.shape(scene)
         if self._tally is None:
-            self._tally = SceneTally(self._classes, self._options, shape)
+            self._tally = SceneTally(self.tally.total.confusion.classes, self._options, shape, self._rule)
         self._tally.add(rows)
         if rows.row_end == shape[0]:
-            self.tally.add(scene, self._tally.finish())
+            self.tally.add(scene, self._tally.finish(), self._tally.objects())
             self._tally = None
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from terrazzo.errors import LabelError
+from terrazzo.evaluation.objects.rule import ObjectRule, rule_of
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.tally.collection import SetTally
-from terrazzo.evaluation.tally.counts import Counts
 from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.evaluation.tally.scene import SceneTally
 from terrazzo.labels.failures import Failures
@@ -27,31 +27,42 @@ def image_of(pair: Pair, maps: MaskLabels) -> LabelledImage:
 def count_maps(pairs: Sequence[Pair], legends: PairLegends, context: Context) -> SetTally:
     """The counts of each pair; all that cannot be compared are named at once.
 
-    Raises LabelError or RasterError.
+    Raises LabelError or RasterError, RecipeError if [evaluation] names a class that is none.
     """
-    tally = SetTally(len(legends.maps.classes))
+    options = context.recipe.evaluation
+    objects = rule_of(options, legends.maps)
+    tally = SetTally(len(legends.maps.classes), objects)
     failures = Failures()
     with context.progress.task("evaluate", len(pairs), "images") as advance:
         for pair in pairs:
             with failures.collect():
-                tally.add(pair.name, count_map(pair, legends, context.recipe.evaluation))
+                scene = count_map(pair, legends, options, objects)
+                tally.add(pair.name, scene.finish(), scene.objects())
             advance(1)
     failures.check(len(pairs), "images")
     return tally
 
 
-def count_map(pair: Pair, legends: PairLegends, options: EvaluationOptions) -> Counts:
-    """The counts of one pair. Raises LabelError or RasterError if they cannot be compared."""
+def count_map(pair: Pair, legends: PairLegends, options: EvaluationOptions, objects: ObjectRule | None = None) -> SceneTally:
+    """One pair, counted. Raises LabelError or RasterError if map and label cannot be compared."""
     with MaskLabels(pair.prediction, legends.maps) as maps, legends.labels.open(pair.label, image_of(pair, maps)) as masks:
         if maps.shape != masks.shape:
             raise LabelError(
                 f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, its map {pair.prediction} {maps.shape[0]} x {maps.shape[1]}."
             )
         _check_place(pair, maps.grid)
-        tally = SceneTally(len(legends.maps.classes), options, maps.shape)
+        tally = SceneTally(len(legends.maps.classes), options, maps.shape, objects)
         for window in row_blocks(maps.shape):
-            tally.add(Rows(row_off=window.row_off, truth=masks.read(window), predicted=maps.read(window)))
-        return tally.finish()
+            tally.add(
+                Rows(
+                    row_off=window.row_off,
+                    truth=masks.read(window),
+                    predicted=maps.read(window),
+                    instances=masks.instances(window) if objects and masks.has_instances else None,
+                    predicted_instances=maps.instances(window) if objects and options.numbered_maps else None,
+                )
+            )
+        return tally
 
 
 def _check_place(pair: Pair, grid: Grid) -> None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError, RecipeError
-from terrazzo.evaluation.text import class_table
+from terrazzo.evaluation.objects.rule import rule_of
+from terrazzo.evaluation.text import class_table, object_text
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.sentences import counted, listed
@@ -40,6 +41,7 @@ from terrazzo.workflows.account import Account, panels, versions, with_scores, w
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, Judged, score_held_out
 from terrazzo.workflows.lesson_samples import choose_samples
+from terrazzo.workflows.objects import object_files, write_objects
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.where.layers import save_table, write_error_map
 
@@ -156,6 +158,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
             placer=placer(lesson, train_part, recipe),
         ),
         classes=classes,
+        objects=rule_of(recipe.evaluation, lesson.legend),
     )
     loss = build_loss(recipe.training.loss, class_weights(recipe, train_part), runtime.device)
     return Course(trainer=Trainer(network, runtime, loss, recipe.training, task), scaling=scaling)
@@ -202,6 +205,8 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
         facts=_facts(samples, found.part, predictor),
         notices=_notices(samples, found.part),
     )
+    if found.tally.objects is not None:
+        write_objects(folder.path, found.tally.objects, {scene: store.raster(scene).grid for scene in found.maps})
     recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()
     write_account(folder.path, account, panels(samples.part(found.part).frame, view, legend), rows, recipe_toml)
 
@@ -209,7 +214,8 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
 def run_result(folder: RunFolder) -> Result:
     """What a finished run shows and names."""
     evaluation = json.loads(folder.evaluation.read_text(encoding="utf-8"))
-    text = f"{class_table(evaluation['pixels'])}\n\nEvaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
+    objects = f"{object_text(evaluation['objects'])}\n\n" if "objects" in evaluation else ""
+    text = f"{class_table(evaluation['pixels'])}\n\n{objects}Evaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
     text += f"Report: {folder.report}\nMaps:   {folder.maps}\nErrors: {folder.error_map}\nModel:  {folder.model}"
     written: Written = {
         "run": folder.path,
@@ -217,9 +223,14 @@ def run_result(folder: RunFolder) -> Result:
         "evaluation": folder.evaluation,
         "report": folder.report,
         "samples": folder.samples,
-        "outputs": [*sorted(path for path in folder.maps.rglob("*") if path.is_file()), folder.error_map, folder.suspicious],
+        "outputs": [
+            *sorted(path for path in folder.maps.rglob("*") if path.is_file()),
+            folder.error_map,
+            folder.suspicious,
+            *object_files(folder.path),
+        ],
     }
-    return Result(text=text, written=written, facts={"pixels": evaluation["pixels"]})
+    return Result(text=text, written=written, facts={key: evaluation[key] for key in ("pixels", "objects") if key in evaluation})
 
 
 def _facts(samples: Samples, part: str, predictor: Predictor) -> list[tuple[str, str]]:

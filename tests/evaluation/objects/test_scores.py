@@ -1,6 +1,7 @@
 """Scores of objects against the challenges' formulas, cases worked out by hand, and pycocotools."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -13,27 +14,29 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from terrazzo.errors import UsageError
-from terrazzo.evaluation.objects.counts import IOU_THRESHOLDS, ObjectCounts, millionths
+from terrazzo.evaluation.objects.counts import ObjectCounts
+from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.evaluation.objects.scores import ObjectScores, image_ap, image_f2, object_scores
-from terrazzo.evaluation.objects.tally import ObjectRule, ObjectTally
+from terrazzo.evaluation.objects.tally import ObjectTally
 
 Numbers = NDArray[np.uint32]
 
-AIRBUS = millionths(IOU_THRESHOLDS)
+AIRBUS = tuple(range(500_000, 1_000_000, 50_000))
+SHIP = ObjectRule(name="ship", classes=(1,), thresholds=AIRBUS)
 
 
-def count(pairs: list[tuple[Numbers, Numbers]], thresholds: tuple[int, ...] = AIRBUS) -> ObjectCounts:
+def count(pairs: list[tuple[Numbers, Numbers]], rule: ObjectRule = SHIP) -> ObjectCounts:
     """Object numbers of labels and map, image by image."""
-    counts = ObjectCounts(thresholds=thresholds)
+    counts = ObjectCounts(rule=rule)
     for name, (truth, predicted) in enumerate(pairs):
-        tally = ObjectTally(ObjectRule(classes=(1,), lowest=thresholds[0]))
+        tally = ObjectTally(rule)
         tally.add(0, (truth > 0).view(np.uint8), (predicted > 0).view(np.uint8), truth, predicted)
         counts.add(str(name), tally.found())
     return counts
 
 
-def score(*pairs: tuple[Numbers, Numbers]) -> ObjectScores:
-    return object_scores(count(list(pairs)), "ship")
+def score(*pairs: tuple[Numbers, Numbers], rule: ObjectRule = SHIP) -> ObjectScores:
+    return object_scores(count(list(pairs), rule))
 
 
 def bars(*lengths: int, width: int = 40, shift: int = 0) -> Numbers:
@@ -117,7 +120,7 @@ def drawn(seed: int, objects: int, wobble: int) -> tuple[Numbers, Numbers]:
 @settings(max_examples=60, deadline=None)
 def test_f2_and_ap_are_those_of_the_challenges(draws: list[tuple[int, int, int]]) -> None:
     pairs = [drawn(*each) for each in draws]
-    found = object_scores(count(pairs), "ship")
+    found = object_scores(count(pairs))
     expected = sum(airbus_f2(*pair) for pair in pairs) / len(pairs)
     assert found["f2"] == pytest.approx(float(expected), abs=1e-12)
     assert found["ap"] == pytest.approx(np.mean([nuclei_ap(*pair) for pair in pairs]), abs=1e-12)
@@ -144,7 +147,7 @@ def nuclei_ap(truth: Numbers, predicted: Numbers) -> float:
 @settings(max_examples=40, deadline=None)
 def test_ious_are_those_of_pycocotools(seed: int, objects: int) -> None:
     truth, predicted = drawn(seed, objects, 3)
-    tally = ObjectTally(ObjectRule(classes=(1,), lowest=1))
+    tally = ObjectTally(replace(SHIP, thresholds=(1,)))
     tally.add(0, (truth > 0).view(np.uint8), (predicted > 0).view(np.uint8), truth, predicted)
     found = tally.found()
     coded = [
@@ -162,15 +165,15 @@ def test_shards_add_up_to_the_whole_in_any_order() -> None:
     pairs = [drawn(seed, 12, 2) for seed in range(7)]
     whole = count(pairs)
     parts = [count(pairs[:2]), count(pairs[2:3]), count(pairs[3:])]
-    assert object_scores(parts[2] + parts[0] + parts[1], "ship") == object_scores(whole, "ship")
-    with pytest.raises(UsageError, match="different IoU thresholds"):
-        count([]) + count([], (300_000,))
+    assert object_scores(parts[2] + parts[0] + parts[1]) == object_scores(whole)
+    with pytest.raises(UsageError, match="different rules"):
+        count([]) + count([], replace(SHIP, thresholds=(300_000,)))
 
 
 def test_scores_are_ready_for_json_also_without_any_image() -> None:
     for counts in (count([]), count([(bars(0), bars(0))]), count([drawn(3, 9, 2)])):
-        json.dumps(object_scores(counts, "ship"), allow_nan=False)
-    empty = object_scores(count([]), "ship")
+        json.dumps(object_scores(counts), allow_nan=False)
+    empty = object_scores(count([]))
     assert (empty["f2"], empty["precision"], empty["pq"], empty["sizes"]) == (None, None, None, [])
 
 
@@ -183,10 +186,10 @@ def test_only_one_side_has_objects() -> None:
 
 def test_an_image_without_ground_that_counts_is_left_out() -> None:
     counts = count([(bars(4), bars(4))])
-    tally = ObjectTally(ObjectRule(classes=(1,), lowest=500_000))
+    tally = ObjectTally(SHIP)
     tally.add(0, np.full((3, 4), 255, np.uint8), np.ones((3, 4), np.uint8))
     counts.add("nothing", tally.found())
-    assert object_scores(counts, "ship")["images"] == 1
+    assert object_scores(counts)["images"] == 1
 
 
 def test_count_error() -> None:
@@ -207,7 +210,7 @@ def test_panoptic_quality_is_that_of_its_paper() -> None:
 @pytest.mark.parametrize("thresholds", [(200_000,), (750_000, 900_000)])
 def test_panoptic_quality_is_at_a_half_whatever_the_thresholds(thresholds: tuple[int, ...]) -> None:
     pair = (bars(10, 10, 10, 10), bars(10, 8, 6, 3))
-    found = object_scores(count([pair], thresholds), "ship")
+    found = score(pair, rule=replace(SHIP, thresholds=thresholds))
     assert (found["pq"], found["sq"], found["rq"]) == tuple(score(pair)[key] for key in ("pq", "sq", "rq"))
 
 
@@ -221,17 +224,15 @@ class TestSizes:
         ]
 
     def test_given_sizes_and_false_objects_of_their_own_size(self) -> None:
-        counts = count([(bars(4, 12, 0), bars(4, 0, 30))])
-        found = object_scores(counts, "ship", [10])["sizes"]
+        found = score((bars(4, 12, 0), bars(4, 0, 30)), rule=replace(SHIP, sizes_px=(10,)))["sizes"]
         assert [(each["name"], each["matched"], each["false"], each["missed"]) for each in found] == [
             ("0 to 10 px", 1, 0, 0),
             ("10 px and more", 0, 1, 1),
         ]
 
-    @pytest.mark.parametrize("sizes", [None, [1], [3, 5], [2, 4, 40]])
-    def test_sizes_add_up_to_all(self, sizes: list[int] | None) -> None:
-        counts = count([drawn(seed, 14, 3) for seed in range(4)])
-        found = object_scores(counts, "ship", sizes)
+    @pytest.mark.parametrize("sizes", [None, (1,), (3, 5), (2, 4, 40)])
+    def test_sizes_add_up_to_all(self, sizes: tuple[int, ...] | None) -> None:
+        found = score(*(drawn(seed, 14, 3) for seed in range(4)), rule=replace(SHIP, sizes_px=sizes))
         for key in ("matched", "false", "missed"):
             assert sum(each[key] for each in found["sizes"]) == found["by_iou"]["0.50"][key]
         assert all(one["to_px"] == other["from_px"] for one, other in pairwise(found["sizes"]))

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from terrazzo.errors import UsageError
 from terrazzo.evaluation.objects import tally as tally_module
 from terrazzo.evaluation.objects.found import FoundObjects
-from terrazzo.evaluation.objects.tally import ObjectRule, ObjectTally
+from terrazzo.evaluation.objects.rule import ObjectRule
+from terrazzo.evaluation.objects.tally import ObjectTally
 
 Indices = NDArray[np.uint8]
 Pixels = set[tuple[int, int]]
 
 THRESHOLDS = np.array([100_000, 250_000, 500_000, 550_000, 750_000, 950_000])
-RULE = ObjectRule(classes=(1,), lowest=100_000)
+RULE = ObjectRule(classes=(1,), thresholds=(100_000,))
 
 
 def pieces(mask: NDArray[np.bool_]) -> list[Pixels]:
@@ -116,7 +117,9 @@ def test_counts_are_those_of_pixel_sets_above_a_half(data: st.DataObject) -> Non
     shape = data.draw(shapes)
     truth, predicted = data.draw(masks(shape)), data.draw(masks(shape))
     numbers = data.draw(st.none() | arrays(np.uint32, shape, elements=st.sampled_from([0, 1, 2, 7, 2**32 - 1])))
-    rule = ObjectRule(classes=data.draw(st.sampled_from([(1,), (2,), (1, 2)])), lowest=500_000, least_px=data.draw(st.integers(1, 3)))
+    rule = ObjectRule(
+        classes=data.draw(st.sampled_from([(1,), (2,), (1, 2)])), thresholds=(500_000,), least_px=data.draw(st.integers(1, 3))
+    )
     high = THRESHOLDS[2:]
     np.testing.assert_array_equal(whole(truth, predicted, numbers, rule).counts(high), naive(truth, predicted, numbers, rule, high))
 
@@ -235,7 +238,7 @@ class TestLeftOut:
         truth[0, :3] = truth[4:8, 2:6] = 1
         predicted = truth.copy()
         predicted[0, 3] = 1  # large enough by itself
-        rule = ObjectRule(classes=(1,), lowest=500_000, least_px=4)
+        rule = ObjectRule(classes=(1,), thresholds=(500_000,), least_px=4)
         assert whole(truth, predicted, rule=rule).counts(THRESHOLDS[2:4]).tolist() == [[1, 1], [0, 0], [0, 0]]
 
 
@@ -254,7 +257,7 @@ def test_objects_over_several_and_under_several() -> None:
 
 def test_several_classes_are_looked_at_as_one() -> None:
     truth = np.array([[1, 1, 2, 2, 0, 3]], np.uint8)
-    found = whole(truth, np.array([[2, 2, 1, 1, 0, 0]], np.uint8), rule=ObjectRule(classes=(1, 2, 3), lowest=500_000))
+    found = whole(truth, np.array([[2, 2, 1, 1, 0, 0]], np.uint8), rule=ObjectRule(classes=(1, 2, 3), thresholds=(500_000,)))
     assert found.counts(np.array([900_000])).ravel().tolist() == [1, 0, 1]
 
 

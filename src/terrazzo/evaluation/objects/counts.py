@@ -1,6 +1,5 @@
 """Objects counted over images: matched, false and missed at every threshold, image by image."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,17 +7,9 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import UsageError
 from terrazzo.evaluation.objects.found import HALF, FoundObjects
-from terrazzo.evaluation.objects.match import MILLION
 from terrazzo.evaluation.objects.rows import ROW, rows_of
+from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.evaluation.objects.table import Numbers
-
-IOU_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-"""Those of the Airbus ship and the nuclei challenge."""
-
-
-def millionths(thresholds: Sequence[float]) -> tuple[int, ...]:
-    """IoU thresholds as whole millionths, ascending, each once."""
-    return tuple(sorted({round(threshold * MILLION) for threshold in thresholds}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,28 +31,27 @@ class ImageObjects:
 class ObjectCounts:
     """Objects counted image by image; sums over shards are those of the whole, in any order."""
 
-    thresholds: tuple[int, ...]
-    """In millionths, ascending."""
+    rule: ObjectRule
     images: list[ImageObjects] = field(default_factory=list)
 
     def add(self, name: str, found: FoundObjects) -> None:
         """Count an image. One without any ground that counts is left out: it says nothing."""
         if found.empty:
             return
-        counts = found.counts(np.array([*self.thresholds, HALF]))
-        rows = rows_of(found, self.thresholds[0])
+        counts = found.counts(np.array([*self.rule.thresholds, HALF]))
+        rows = rows_of(found, self.rule.lowest)
         self.images.append(ImageObjects(name=name, counts=counts, rows=rows, merged=found.merged, split=found.split))
 
     def __add__(self, other: "ObjectCounts") -> "ObjectCounts":
         if not isinstance(other, ObjectCounts):
             return NotImplemented
-        if other.thresholds != self.thresholds:
-            raise UsageError("Objects counted at different IoU thresholds cannot be added; they must have the same.")
-        return ObjectCounts(thresholds=self.thresholds, images=[*self.images, *other.images])
+        if other.rule != self.rule:
+            raise UsageError("Objects counted by different rules cannot be added; class, thresholds and sizes must be the same.")
+        return ObjectCounts(rule=self.rule, images=[*self.images, *other.images])
 
     def by_image(self) -> Numbers:
         """(images, 3, thresholds): matched, false, missed."""
-        return np.array([image.counts[:, :-1] for image in self.images], np.int64).reshape(-1, 3, len(self.thresholds))
+        return np.array([image.counts[:, :-1] for image in self.images], np.int64).reshape(-1, 3, len(self.rule.thresholds))
 
     def at_half(self) -> Numbers:
         """(3,): matched, false, missed of all images at an IoU of 0.5."""

@@ -29,8 +29,8 @@ class SceneObjects:
 def object_table(scenes: Sequence[SceneObjects]) -> geopandas.GeoDataFrame:
     """A row an object, scene by scene: its status, size, IoU, and where it is.
 
-    pixels, area: its size in pixels, and in square units of the CRS where the scene has one. column, row: its centroid, 0.5 in the middle
-    of the first pixel; x, y: the same on the ground, in the scene's own CRS. The geometry is its bounding box, as `footprints` has it.
+    pixels: its size. column, row: its centroid, 0.5 in the middle of the first pixel. col_off, row_off, width, height: its bounding box,
+    which is the geometry, as `footprints` has it. Where a scene has a place, also x, y, and area, in the scene's own CRS and its units.
     """
     scenes = [scene for scene in scenes if len(scene.rows)]
     rows = np.concatenate([np.zeros(0, ROW), *(scene.rows for scene in scenes)])
@@ -39,14 +39,10 @@ def object_table(scenes: Sequence[SceneObjects]) -> geopandas.GeoDataFrame:
     table = pd.DataFrame(
         {
             "scene": np.repeat(np.array([scene.scene for scene in scenes], object), [len(scene.rows) for scene in scenes]),
-            "status": pd.Categorical.from_codes(rows["status"], categories=list(STATUSES)).astype(object),
+            "status": np.array(STATUSES, object)[rows["status"]],
             "iou": rows["iou"],
-            "pixels": rows["pixels"],
-            "area": places[:, 2],
-            **{name: rows[name] for name in ("column", "row")},
-            "x": places[:, 0],
-            "y": places[:, 1],
-            **{name: rows[name] for name in BOX},
+            **{name: rows[name] for name in ("pixels", "column", "row", *BOX)},
+            **({} if crs is None else dict(zip(("x", "y", "area"), places.T, strict=True))),
         }
     )
     if codes is not None:

@@ -78,13 +78,13 @@ merged: predicted objects over several true ones; split: true objects under seve
 """
 
 
-def object_scores(counts: ObjectCounts, name: str, sizes_px: Sequence[int] | None = None) -> ObjectScores:
-    """Score the objects of a class. name: the class. sizes_px: where sizes part; default: at the thirds of the true objects.
+def object_scores(counts: ObjectCounts) -> ObjectScores:
+    """Score the objects of a class.
 
     The result holds plain numbers, lists and None only: ready for JSON.
     """
     by_image = counts.by_image()
-    labels = [_label(threshold) for threshold in counts.thresholds]
+    labels = [_label(threshold) for threshold in counts.rule.thresholds]
     together = by_image.sum(axis=0)
     lowest = _at(together[:, 0])
     f2, ap = image_f2(by_image), image_ap(by_image)
@@ -92,7 +92,7 @@ def object_scores(counts: ObjectCounts, name: str, sizes_px: Sequence[int] | Non
     half, above_half = _at(counts.at_half()), rows["iou"][(rows["status"] != FALSE) & (rows["iou"] > 0.5)]
     quality = _mean(above_half.tolist())
     return {
-        "class": name,
+        "class": counts.rule.name,
         "images": len(by_image),
         "true": lowest["matched"] + lowest["missed"],
         "predicted": lowest["matched"] + lowest["false"],
@@ -109,7 +109,7 @@ def object_scores(counts: ObjectCounts, name: str, sizes_px: Sequence[int] | Non
         "sq": quality,
         "rq": half["f1"],
         "count_error": _count_error(by_image[:, 1, 0] - by_image[:, 2, 0]),
-        "sizes": size_scores(rows, sizes_px),
+        "sizes": size_scores(rows, counts.rule.sizes_px),
         "merged": sum(image.merged for image in counts.images),
         "split": sum(image.split for image in counts.images),
     }

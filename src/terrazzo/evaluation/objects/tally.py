@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from terrazzo.errors import UsageError
 from terrazzo.evaluation.objects.components import Components, GivenNumbers, Numbering
 from terrazzo.evaluation.objects.found import FoundObjects, find_objects
+from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.evaluation.objects.runs import find_runs, objects_of, overlaps_of
 from terrazzo.evaluation.objects.table import Objects, Overlaps, added, merged, no_objects, no_overlaps
 from terrazzo.labels.legend import IGNORE
@@ -20,17 +21,6 @@ CHUNK_PX = 1 << 20
 """Pixels of a band looked at at a time."""
 MERGE_FROM = 1 << 16
 """Rows of a table from which its parts are merged as they gather."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObjectRule:
-    """What an object is, and when it counts."""
-
-    classes: tuple[int, ...]
-    """Class indices; several are looked at as one."""
-    lowest: int
-    """Lowest IoU threshold, in millionths."""
-    least_px: int = 1
 
 
 class ObjectTally:

@@ -21,6 +21,9 @@ class Rows:
     instances: NDArray[np.uint32] | None = None
     """(rows, width), the numbers of the truth's objects, 0 elsewhere; where the labels tell objects apart."""
 
+    predicted_instances: NDArray[np.uint32] | None = None
+    """(rows, width), the same of the map's objects, where it tells them apart."""
+
     @property
     def row_end(self) -> int:
         """The first row below them."""

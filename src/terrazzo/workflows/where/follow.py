@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from terrazzo.drawing.qgis import palette_style
+from terrazzo.evaluation.objects.rule import ObjectRule
+from terrazzo.evaluation.objects.windows import WindowObjects
 from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.evaluation.where.by_sample import SampleTally, ScoreRow, tally_rows
 from terrazzo.evaluation.where.error_codes import error_codes, error_legend
@@ -46,19 +48,23 @@ class Follower:
         follower.add(rows)   # and so on, to its last row
     """
 
-    def __init__(self, legend: Legend) -> None:
+    def __init__(self, legend: Legend, objects: ObjectRule | None = None) -> None:
+        """objects: which are matched in each sample; None: none are."""
         self.scores: dict[int, ScoreRow] = {}
         """By the sample's id."""
+        self.objects: dict[int, Mapping[str, float]] = {}
+        """Scores of the objects of each sample, by its id."""
         self.suspects: list[SceneSuspects] = []
         """Of the scenes whose probabilities were given."""
         self._legend = legend
+        self._rule = objects
         self._scene: _Scene | None = None
         self._stack = ExitStack()
 
     def start(self, scene: Followed) -> None:
         """Begin a scene. The error raster appears when its last row was added."""
         writer = self._stack.enter_context(MapWriter(scene.errors, scene.grid, _style(self._legend))) if scene.errors else None
-        self._scene = _Scene(scene, len(self._legend.classes), writer)
+        self._scene = _Scene(scene, len(self._legend.classes), writer, self._rule)
 
     def add(self, rows: Rows) -> None:
         """Add the next rows of the scene."""
@@ -79,6 +85,7 @@ class Follower:
             names = {entry.value: (entry.name, entry.color) for entry in legend.classes}
             write_text(scene.errors.with_suffix(".qml"), palette_style(names))
         self.scores |= tally_rows([done.tally], self._legend)
+        self.objects |= {} if done.objects is None else done.objects.scores
         if done.sure:
             self.suspects.append(SceneSuspects(scene=scene.name, grid=scene.grid, suspects=done.finder.finish()))
         self._scene = None
@@ -87,10 +94,11 @@ class Follower:
 class _Scene:
     """What is gathered of one scene."""
 
-    def __init__(self, scene: Followed, classes: int, writer: MapWriter | None) -> None:
+    def __init__(self, scene: Followed, classes: int, writer: MapWriter | None, objects: ObjectRule | None) -> None:
         self.scene = scene
         self.tally = SampleTally(scene.windows, classes)
         self.finder = SuspectFinder(classes)
+        self.objects = None if objects is None else WindowObjects(scene.windows, objects)
         self.sure = False
         """Whether probabilities were given."""
         self._writer = writer
@@ -98,6 +106,8 @@ class _Scene:
     def add(self, rows: Rows) -> bool:
         """Whether these were the last rows."""
         self.tally.add(rows.row_off, rows.truth, rows.predicted, rows.probabilities)
+        if self.objects is not None:
+            self.objects.add(rows)
         if rows.probabilities is not None:
             self.finder.add(rows.truth, rows.predicted, rows.probabilities)
             self.sure = True
