@@ -9,7 +9,7 @@ from terrazzo.labels.options import LabelOptions, LegendOptions
 from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.progress import Silent
 from terrazzo.rasters.options import DataOptions
-from terrazzo.samples.audit import find_leaks
+from terrazzo.samples.audit.leaks import find_leaks
 from terrazzo.samples.checks import check_scenes
 from terrazzo.samples.index import build_index
 from terrazzo.samples.options import SamplesOptions, SplitOptions

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from terrazzo.errors import SplitError
-from terrazzo.samples.audit import find_leaks
+from terrazzo.samples.audit.leaks import find_leaks
 from terrazzo.samples.options import SplitOptions
 from terrazzo.samples.split import assign_split
 from terrazzo.samples.table import Samples

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from terrazzo.errors import SplitError
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.rasters.files import natural_key
-from terrazzo.samples.audit import find_leaks, leak_sentence
+from terrazzo.samples.audit.leaks import find_leaks, leak_sentence
 from terrazzo.samples.blocks import default_block, lay_out
 from terrazzo.samples.deal import DROPPED, TEST, TRAIN, VALIDATION, Items, Shares, Sides, deal
 from terrazzo.samples.options import SplitOptions

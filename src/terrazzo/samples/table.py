@@ -38,6 +38,19 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alike:
+    """Two images without a place on the ground that show the same ground."""
+
+    a: str
+    """image_digest."""
+    b: str
+    shift: tuple[int, int]
+    """The pixel (x, y) of b is the pixel (x, y) + shift of a, give or take a few pixels."""
+    kind: str
+    """near-identical, or overlapping crops."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Samples:
     """Windows of scenes, and what is in them.
 
@@ -56,6 +69,8 @@ class Samples:
     """(down, across) from one window to the next, in pixels."""
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     """The files and settings that it was made from; empty where nobody said."""
+    alike: tuple[Alike, ...] = ()
+    """Images that an audit found alike."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -91,6 +106,7 @@ class Samples:
             "stride": list(self.stride),
             "settings": dict(self.fingerprint.settings),
             "inputs": {name: list(digests) for name, digests in self.fingerprint.scenes.items()},
+            "alike": [[pair.a, pair.b, list(pair.shift), pair.kind] for pair in self.alike],
         }
         table = table.replace_schema_metadata(
             {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(facts, ensure_ascii=False).encode()}
@@ -146,6 +162,7 @@ def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples
         down, across = (int(step) for step in read["stride"])
         inputs = {str(name): (str(image), str(labels)) for name, (image, labels) in read["inputs"].items()}
         fingerprint = Fingerprint(settings=dict(read["settings"]), scenes=inputs)
+        alike = tuple(Alike(a=a, b=b, shift=(int(x), int(y)), kind=kind) for a, b, (x, y), kind in read["alike"])
     except (ValueError, KeyError, TypeError, AttributeError, LabelError) as error:
         raise DataError(
             f"{path}: the table's note on legend and window cannot be read. Make the table anew with `terrazzo index`."
@@ -157,4 +174,4 @@ def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples
     # other programs may write the empty part as an empty text or as NaN
     frame["split"] = frame["split"].astype(object).where(frame["split"].isin(PARTS), None)
     frame = frame.reset_index(drop=True)
-    return Samples(frame=frame, legend=legend, size=(height, width), stride=(down, across), fingerprint=fingerprint)
+    return Samples(frame=frame, legend=legend, size=(height, width), stride=(down, across), fingerprint=fingerprint, alike=alike)

@@ -23,7 +23,7 @@ from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe, to_toml
-from terrazzo.samples.audit import find_leaks, leak_sentence
+from terrazzo.samples.audit.leaks import find_leaks, leak_sentence
 from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.draw.place import Placer, listed_windows
 from terrazzo.samples.ground import HeldOut

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from terrazzo.labels.sentences import counted
+from terrazzo.samples.audit.windows import alike_windows
 from terrazzo.samples.overlaps import Overlaps, Positions
 from terrazzo.samples.table import PARTS, Samples
 
@@ -19,8 +20,8 @@ SHOWN = 5
 class Leak:
     """Two scenes, or a scene and itself, of which two parts hold the same."""
 
-    kind: Literal["bytes", "ground"]
-    """bytes: the images are the same file twice; ground: windows overlap."""
+    kind: Literal["bytes", "ground", "alike"]
+    """bytes: the images are the same file twice; ground: windows overlap; alike: the images show the same ground without saying so."""
     a: str
     """A scene, and in `detail` its part."""
     b: str
@@ -42,11 +43,34 @@ def find_leaks(samples: Samples) -> list[Leak]:
     return leaks
 
 
+def find_alike_leaks(samples: Samples) -> list[Leak]:
+    """Find what parts of a split share of the images that are known to be alike: one leak for each pair of images and parts."""
+    split, scenes, ids = samples.frame["split"].to_numpy(), samples.frame["scene"].to_numpy(str), samples.frame.index.to_numpy()
+    leaks: list[Leak] = []
+    for pair, mine, theirs in alike_windows(samples):
+        for first, second in permutations(PARTS, 2):
+            at = np.flatnonzero((split[mine] == first) & (split[theirs] == second))
+            if len(at):
+                one, other = mine[at[0]], theirs[at[0]]
+                how = pair.kind if pair.shift == (0, 0) else f"{pair.kind}, shifted by {pair.shift[0]}, {pair.shift[1]} pixels"
+                detail = f"{how}, in {first} and {second}, such as samples {ids[one]} and {ids[other]}"
+                leaks.append(Leak(kind="alike", a=scenes[one], b=scenes[other], detail=detail))
+    return leaks
+
+
 def leak_sentence(leaks: Sequence[Leak]) -> str:
     """The pairs that leak, a few of them by name."""
+    return f"The split leaks, {counted(len(leaks), 'pair')} of scenes on two sides: {_shown(leaks)}."
+
+
+def alike_sentence(leaks: Sequence[Leak]) -> str:
+    """The images that are alike on two sides, a few of them by name."""
+    return f"Images on two sides show the same ground, {counted(len(leaks), 'pair')}: {_shown(leaks)}."
+
+
+def _shown(leaks: Sequence[Leak]) -> str:
     shown = "; ".join(f"{leak.a} and {leak.b}: {leak.detail}" for leak in leaks[:SHOWN])
-    more = f"; and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else ""
-    return f"The split leaks, {counted(len(leaks), 'pair')} of scenes on two sides: {shown}{more}."
+    return f"{shown}; and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else shown
 
 
 def _leaks_between(samples: Samples, overlaps: Overlaps, names: tuple[str, str], parts: tuple[Positions, Positions]) -> list[Leak]:

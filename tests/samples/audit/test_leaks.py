@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from terrazzo.samples.audit import find_leaks, leak_sentence
+from terrazzo.samples.audit.leaks import find_leaks, leak_sentence
 from terrazzo.samples.overlaps import Overlaps, UnionFind, components
 from terrazzo.samples.table import Samples
 
