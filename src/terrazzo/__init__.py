@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from terrazzo.workflows.mask import mask
     from terrazzo.workflows.mosaic import mosaic
     from terrazzo.workflows.predict import load, predict
+    from terrazzo.workflows.rank import rank
     from terrazzo.workflows.simulate import simulate
     from terrazzo.workflows.split import split
     from terrazzo.workflows.summarize import summarize
@@ -83,6 +84,7 @@ __all__ = [
     "open_context",
     "open_raster",
     "predict",
+    "rank",
     "simulate",
     "split",
     "summarize",
@@ -107,6 +109,7 @@ _HOMES = {
     "open_context": "workflows.context",
     "open_raster": "rasters.raster",
     "predict": "workflows.predict",
+    "rank": "workflows.rank",
     "simulate": "workflows.simulate",
     "split": "workflows.split",
     "summarize": "workflows.summarize",

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from terrazzo.errors import RecipeError
 from terrazzo.evaluation.options import EvaluationOptions
+from terrazzo.evaluation.where.options import RankOptions
 from terrazzo.labels.options import LabelOptions, LegendOptions
 from terrazzo.models.options import ModelOptions
 from terrazzo.options import Options
@@ -38,6 +39,7 @@ class Recipe(Options):
     training: TrainingOptions = Field(TrainingOptions(), description="Losses, optimiser, schedule and the fit loop.")
     prediction: PredictionOptions = Field(PredictionOptions(), description="How windows become a map.")
     evaluation: EvaluationOptions = Field(EvaluationOptions(), description="Which scores of maps are made, and how.")
+    rank: RankOptions = Field(RankOptions(), description="Which samples of a run deserve a look.")
     simulation: SimulationOptions = Field(SimulationOptions(), description="Worlds with exact labels.")
     scenes: ScenesOptions = Field(ScenesOptions(), description="The simulated world of aerial scenes.")
     chip: ChipOptions = Field(ChipOptions(), description="How images are cut into chips.")

@@ -21,6 +21,7 @@ ALL_TABLES = (
     "training",
     "prediction",
     "evaluation",
+    "rank",
     "simulation",
     "scenes",
     "chip",
@@ -332,6 +333,19 @@ EVALUATE = Verb(
     flags=("evaluation",),
 )
 
+RANK = Verb(
+    name="rank",
+    function="terrazzo.workflows.rank:rank",
+    summary="Samples of a run that deserve a look, worst first, and suspicious labels.",
+    help="Writes OUT/rank.csv, rank.parquet, which opens in a GIS, and rank.png, a sheet of the first with image, truth, prediction, "
+    "errors and probability. A share is drawn at random from the rest and marked, to see what the order overlooks. Labels that the model "
+    "surely disagrees with are listed apart, in suspicious.csv and suspicious.parquet.",
+    arguments=(Argument(name="runs", many=True, help="A run; or several, to rank the samples of the first by their disagreement."),),
+    extras=(Extra(name="out", kind="path", help="Folder to write to; default: RUN/rank_BY."),),
+    tables=("rank",),
+    flags=("rank",),
+)
+
 DEMO = Verb(
     name="demo",
     function="terrazzo.workflows.demo:demo",
@@ -349,4 +363,4 @@ DOCTOR = Verb(
     help="Shows what a report of a fault should hold. Takes a few seconds, for it measures the speed of the processor.",
 )
 
-VERBS = (INSPECT, DOWNLOAD, SIMULATE, MASK, CHIP, MOSAIC, FLATTEN, SUMMARIZE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, DEMO, DOCTOR)
+VERBS = (INSPECT, DOWNLOAD, SIMULATE, MASK, CHIP, MOSAIC, FLATTEN, SUMMARIZE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, RANK, DEMO, DOCTOR)
