@@ -69,7 +69,7 @@ def test_a_setting_and_the_file_are_checked_together(tmp_path: Path) -> None:
         ("[training]\nxyzzy = 3", "[training] has no key 'xyzzy'; known are "),
         ("[trainin]\n", "there is no table 'trainin'; did you mean 'training'?"),
         ("epochs = 3", "'epochs' stands outside of a table; it belongs in [training]"),
-        ("seed = 3", "'seed' stands outside of a table; it belongs in [split] or [training] or [evaluation] or [simulation]"),
+        ("seed = 3", "'seed' stands outside of a table; it belongs in [split] or [training] or [evaluation] or [rank] or [simulation]"),
         ("training = 3", "[training] must be a table of keys and values, not 3"),
         ("[training]\nepochs = 0", "[training] epochs is 0; it must be a whole number from 1 to 100000"),
         ('[training]\nepochs = "3"', '[training] epochs is "3"; it must be a whole number from 1 to 100000'),

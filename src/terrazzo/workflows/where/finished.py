@@ -12,8 +12,8 @@ from terrazzo.models.bundle import load_bundle
 from terrazzo.prediction.stream import Predictor, options_of, predict_rows
 from terrazzo.progress import Advance
 from terrazzo.rasters.raster import open_raster
-from terrazzo.samples.rows import Sample
 from terrazzo.samples.ground import Rectangles
+from terrazzo.samples.rows import Sample
 from terrazzo.samples.scenes import Scene
 from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples

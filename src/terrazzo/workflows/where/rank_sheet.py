@@ -1,5 +1,8 @@
 """Ranked samples as a sheet of pictures: image, truth, prediction, errors, and how likely the model held the class."""
 
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -25,7 +28,7 @@ CAPTION = ("loss", "entropy", "margin", "mean_dice", "suspicious", "disagreement
 def rank_sheet(run: FinishedRun, ranked: pd.DataFrame, predictor: Predictor, title: str) -> bytes:
     """The first of the ranked samples as PNG, predicted anew. ranked: rows of the samples table, with rank and chosen."""
     shown = ranked.iloc[:MOST_ROWS]
-    samples = Samples(frame=run.samples.frame.loc[shown.index], legend=run.samples.legend, size=run.samples.size, stride=run.samples.stride)
+    samples = replace(run.samples, frame=run.samples.frame.loc[shown.index])
     said = _said(run, samples, predictor)
     legend = run.samples.legend
     rows = [
