@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from terrazzo.training.options import TrainingOptions
 from terrazzo.training.pace import Pace
 from terrazzo.training.schedule import rate
 from terrazzo.training.stopping import put_off
+from terrazzo.training.windows import WindowLog
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
@@ -59,6 +61,8 @@ class Trainer:
         self.loss = loss
         self.options = options
         self.task = task
+        self.windows: WindowLog | None = None
+        """Where the windows are written that steps consume."""
         self.loader = Loader(
             preparation=task.preparation,
             batch_size=options.batch_size,
@@ -105,6 +109,8 @@ class Trainer:
     def keep(self, folder: Path) -> None:
         """Leave LAST in the folder, from which `resume` goes on exactly here. Raises DivergedError if the weights are not finite."""
         self._check_weights()
+        if self.windows is not None:
+            self.windows.sync()
         tensors = (
             _named("network.", self.network.state_dict())
             | _named("average.", self.average)
@@ -122,6 +128,7 @@ class Trainer:
             for fed in feed(self.loader.batches(shown, self.state.epoch, self.state.batch), self.runtime):
                 loss = self._step(fed, self._rate(self.state.step), self.state.step)
                 self.state = self.state.after(loss, len(fed.batch.windows), before_s + time.monotonic() - started)
+                self._tell_windows("train", fed)
                 pace.step()
         self._check_weights()
 
@@ -200,10 +207,15 @@ class Trainer:
             total, count = total + float(self.loss(logits, fed.target)) * len(fed.target), count + len(fed.target)
             predicted = logits.argmax(1).to(torch.uint8).cpu().numpy()
             confusion.add(fed.batch.labels, predicted)
+            self._tell_windows("validation", fed)
             if objects is not None:
                 objects.add(fed.batch.windows, fed.batch.labels, predicted)
             pace.stop.check()
         return validation_row(total / count, confusion)
+
+    def _tell_windows(self, mode: Literal["train", "validation"], fed: Fed) -> None:
+        if self.windows is not None:
+            self.windows.write(self.state, mode, fed.batch.windows)
 
     def _row(self, row: ValidationRow | None) -> MetricsRow:
         state = self.state

@@ -35,6 +35,10 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def windows(self) -> Path:
+        return self.path / "windows.csv"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

@@ -25,6 +25,7 @@ from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe, to_toml
 from terrazzo.samples.audit.leaks import find_leaks, leak_sentence
 from terrazzo.samples.draw.epoch import Draw
+from terrazzo.samples.draw.facts import draw_sentence
 from terrazzo.samples.draw.place import Placer, listed_windows
 from terrazzo.samples.ground import HeldOut
 from terrazzo.samples.loader.preparation import Preparation
@@ -37,6 +38,7 @@ from terrazzo.training.fit import Task, Trainer, best_weights
 from terrazzo.training.losses import balanced_weights, build_loss
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
+from terrazzo.training.windows import WindowLog
 from terrazzo.workflows.account import Account, panels, versions, with_scores, write_account
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, Judged, score_held_out
@@ -142,6 +144,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
     if not len(train_part.frame):
         raise DataError("the training part is empty. Lower [split] validation and test, or name other scenes.")
     draw = Draw.of(train_part, recipe.draw)
+    logger.info("%s", draw_sentence(draw, lesson.legend.names, recipe.training.seed))
     check_batches(recipe, draw.size)
     scaling = measure_scaling(train_part, lesson.store, recipe)
     classes = len(lesson.legend.classes)
@@ -171,6 +174,9 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
         trainer.resume(folder.checkpoints)
         logger.info("Resumed after step %d of %d (epoch %d).", trainer.state.step, trainer.steps, trainer.state.epoch + 1)
     log.cut(trainer.state.epoch)
+    if context.recipe.draw.log:
+        trainer.windows = WindowLog(path=folder.windows, grid=lambda scene: lesson.store.raster(scene).grid)
+        trainer.windows.cut(trainer.state)
     trainer.fit(folder.checkpoints, log, context.progress)
     trainer.network.load_state_dict(best_weights(folder.checkpoints, trainer.runtime.device))
     save_bundle(folder.model, trainer.network, card(lesson, course.scaling, context.recipe))
