@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from terrazzo.workflows.mask import mask
     from terrazzo.workflows.mosaic import mosaic
     from terrazzo.workflows.predict import load, predict
+    from terrazzo.workflows.preview import preview
     from terrazzo.workflows.rank import rank
     from terrazzo.workflows.simulate import simulate
     from terrazzo.workflows.split import split
@@ -84,6 +85,7 @@ __all__ = [
     "open_context",
     "open_raster",
     "predict",
+    "preview",
     "rank",
     "simulate",
     "split",
@@ -109,6 +111,7 @@ _HOMES = {
     "open_context": "workflows.context",
     "open_raster": "rasters.raster",
     "predict": "workflows.predict",
+    "preview": "workflows.preview",
     "rank": "workflows.rank",
     "simulate": "workflows.simulate",
     "split": "workflows.split",

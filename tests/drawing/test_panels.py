@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from terrazzo.drawing.panels import GAP_PX, LARGEST_PX, SMALLEST_PX, SampleView, contact_sheet, png_bytes, sample_panel
+from terrazzo.drawing.panels import GAP_PX, LARGEST_PX, SMALLEST_PX, SampleView, png_bytes, sample_panel
 from terrazzo.drawing.rgb import ERROR_COLORS, FALSE_ALARM
 from terrazzo.errors import UsageError
 
@@ -66,15 +66,6 @@ def test_class_without_colour_is_refused() -> None:
     sample.truth[0, 0] = 7
     with pytest.raises(UsageError, match="class index 7"):
         sample_panel(sample, COLORS)
-
-
-def test_contact_sheet() -> None:
-    pictures = [np.full((5, 7, 3), 40 * number, np.uint8) for number in range(1, 6)]
-    sheet = opened(contact_sheet(pictures, 2))
-    assert sheet.shape == (3 * 5 + 2 * GAP_PX, 2 * 7 + GAP_PX, 4)
-    assert sheet[0, 0].tolist() == [40, 40, 40, 255]
-    assert sheet[5 + GAP_PX, 7 + GAP_PX].tolist() == [160, 160, 160, 255]
-    assert sheet[-1, -1, 3] == 0
 
 
 def test_png_keeps_every_pixel() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from terrazzo.labels.colors import Color
 
@@ -17,6 +18,8 @@ INK: Color = (34, 40, 49)
 MUTED: Color = (104, 113, 125)
 FAINT: Color = (226, 230, 235)
 OPAQUE = 255
+SOFTWARE = "Software"
+"""The text of a PNG that says what made it."""
 
 
 class Canvas:
@@ -51,11 +54,13 @@ class Canvas:
         left, top = _scaled(place)
         self._image.paste(Image.fromarray(picture), (round(left), round(top)))
 
-    def png(self) -> bytes:
-        """The picture as PNG."""
-        buffer = io.BytesIO()
+    def png(self, made_by: str | None = None) -> bytes:
+        """The picture as PNG; made_by is kept in it as its software."""
+        buffer, note = io.BytesIO(), PngInfo()
+        if made_by is not None:
+            note.add_text(SOFTWARE, made_by)
         # a search for the smallest file takes three times as long and saves two percent
-        self._image.save(buffer, format="PNG")
+        self._image.save(buffer, format="PNG", pnginfo=note)
         return buffer.getvalue()
 
 

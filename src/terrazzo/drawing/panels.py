@@ -1,4 +1,4 @@
-"""Pictures side by side: a sample as image, truth, prediction and errors; contact sheets."""
+"""Pictures side by side: a sample as image, truth, prediction and errors."""
 
 import io
 import math
@@ -47,21 +47,6 @@ def sample_panel(view: SampleView, colors: Sequence[Color]) -> bytes:
     kinds = _pooled(error_kinds(view.truth, view.predicted), step)
     classes = [colorize(indices[::step, ::step], colors) for indices in (view.truth, view.predicted)]
     return png_bytes(_beside([picture, *classes, error_rgb(kinds, picture)]))
-
-
-def contact_sheet(pictures: Sequence[Picture], columns: int) -> bytes:
-    """Pictures in rows of `columns` as PNG with transparent gaps; each cell is as large as the largest picture.
-
-    pictures: at least one, uint8 (height, width, 3). columns: at least 1.
-    """
-    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
-    rows = math.ceil(len(pictures) / columns)
-    sheet = np.zeros((rows * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 4), np.uint8)
-    for number, picture in enumerate(pictures):
-        top, left = number // columns * (height + GAP_PX), number % columns * (width + GAP_PX)
-        cell = sheet[top : top + picture.shape[0], left : left + picture.shape[1]]
-        cell[..., :3], cell[..., 3] = picture, 255
-    return png_bytes(sheet)
 
 
 def png_bytes(picture: NDArray[np.uint8]) -> bytes:

@@ -23,6 +23,8 @@ class SheetRow:
     caption: str
     pictures: Sequence[Picture]
     """One a heading; each (height, width, 3) of any size, shown whole."""
+    more: Sequence[str] = ()
+    """Captions of further samples, where the line shows several with as many pictures each."""
     mark: Color | None = None
     """Colour of the dot before the caption."""
 
@@ -47,8 +49,8 @@ class Sheet:
     """Where the scale of probabilities starts, and what it is of."""
 
 
-def sheet_png(sheet: Sheet) -> bytes:
-    """The sheet as PNG."""
+def sheet_png(sheet: Sheet, made_by: str | None = None) -> bytes:
+    """The sheet as PNG; made_by is kept in it as its software."""
     width = 2 * MARGIN + len(sheet.headings) * (CELL + GAP) - GAP
     tall = [_row_height(row) for row in sheet.rows]
     canvas = Canvas(width, HEAD + sum(tall) + _foot_height(sheet, width))
@@ -60,7 +62,7 @@ def sheet_png(sheet: Sheet) -> bytes:
         _draw_row(canvas, row, top)
         top += height
     _draw_foot(canvas, sheet, top)
-    return canvas.png()
+    return canvas.png(made_by)
 
 
 def fitted_picture(picture: Picture, side: int) -> Picture:
@@ -84,7 +86,10 @@ def _draw_row(canvas: Canvas, row: SheetRow, top: float) -> None:
     if row.mark is not None:
         canvas.box((left, top + 7, left + 8, top + 15), row.mark)
         left += 13
-    canvas.text((left, top + 15), fitted(row.caption, canvas.width - MARGIN - left, 11), size=11, color=INK)
+    share = (CELL + GAP) * len(row.pictures) / (1 + len(row.more)) if row.more else canvas.width - MARGIN
+    canvas.text((left, top + 15), fitted(row.caption, MARGIN + share - GAP - left, 11), size=11, color=INK)
+    for number, caption in enumerate(row.more, start=1):
+        canvas.text((MARGIN + number * share, top + 15), fitted(caption, share - GAP, 11), size=11, color=INK)
     for column, picture in enumerate(row.pictures):
         canvas.picture((MARGIN + column * (CELL + GAP), top + CAPTION), fitted_picture(picture, round(CELL * SCALE)))
 

@@ -289,6 +289,25 @@ SPLIT = Verb(
     flags=("split",),
 )
 
+PREVIEW = Verb(
+    name="preview",
+    function="terrazzo.workflows.preview:preview",
+    summary="A sheet of training samples as the network will see them, augmented, with their labels.",
+    help="Draws what an epoch of the recipe shows first: the same windows, moved and shaded alike, in one stretch of brightness so that "
+    "samples can be compared. Labels are laid over the image, what is left out of the loss is hatched. An earlier preview is overwritten, "
+    "no other file.",
+    arguments=(
+        Argument(name="recipe", help="The recipe, a TOML file; paths in it are relative to it."),
+        Argument(name="out", help="The PNG to write."),
+    ),
+    extras=(
+        Extra(name="count", kind="number", help="Samples to show; default: 12."),
+        Extra(name="epoch", kind="number", help="Which epoch, from 0; default: 0."),
+        Extra(name="part", kind="text", help="train (default); validation or test, which are shown as they are."),
+    ),
+    tables=ALL_TABLES,
+)
+
 TRAIN = Verb(
     name="train",
     function="terrazzo.workflows.train:train",
@@ -363,4 +382,22 @@ DOCTOR = Verb(
     help="Shows what a report of a fault should hold. Takes a few seconds, for it measures the speed of the processor.",
 )
 
-VERBS = (INSPECT, DOWNLOAD, SIMULATE, MASK, CHIP, MOSAIC, FLATTEN, SUMMARIZE, INDEX, SPLIT, TRAIN, PREDICT, EVALUATE, RANK, DEMO, DOCTOR)
+VERBS = (
+    INSPECT,
+    DOWNLOAD,
+    SIMULATE,
+    MASK,
+    CHIP,
+    MOSAIC,
+    FLATTEN,
+    SUMMARIZE,
+    INDEX,
+    SPLIT,
+    PREVIEW,
+    TRAIN,
+    PREDICT,
+    EVALUATE,
+    RANK,
+    DEMO,
+    DOCTOR,
+)

@@ -69,6 +69,11 @@ class BandScaling:
         scaled = (values - self.offset) * self.factor
         return np.arcsinh(scaled) if self.method == "asinh" else scaled
 
+    def undo(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values that are scaled to these."""
+        linear = np.sinh(scaled) if self.method == "asinh" else scaled
+        return linear / self.factor + self.offset
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:

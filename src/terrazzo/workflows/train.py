@@ -112,12 +112,16 @@ def prepare(folder: RunFolder, table: Samples | None, context: Context) -> Lesso
 
     table: the samples table that the recipe names.
     """
-    recipe = context.recipe
-    scenes = find_scenes(recipe.data, context.folder)
+    scenes = find_scenes(context.recipe.data, context.folder)
     done = folder.samples.exists()
     samples = load(folder.samples) if done else choose_samples(scenes, table, context)
     if gone := sorted(set(samples.frame["scene"]) - {scene.name for scene in scenes}):
         raise DataError(f"{folder.samples} names scenes that are no longer there: {listed(gone)}. Bring them back, or start a new run.")
+    return lesson_of(scenes, samples, context.recipe)
+
+
+def lesson_of(scenes: list[Scene], samples: Samples, recipe: Recipe) -> Lesson:
+    """Samples of scenes, with what reads them."""
     return Lesson(scenes=scenes, samples=samples, store=SceneStore(scenes, LabelReader(samples.legend, recipe.data, recipe.labels)))
 
 
@@ -152,14 +156,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
     task = Task(
         draw=draw,
         validation=rows_of(lesson.samples.part("validation")),
-        preparation=Preparation(
-            store=lesson.store,
-            scaling=scaling,
-            size=recipe.samples.shape,
-            seed=recipe.training.seed,
-            augment=recipe.augment,
-            placer=placer(lesson, train_part, recipe),
-        ),
+        preparation=preparation(lesson, train_part, scaling, recipe),
         classes=classes,
         objects=rule_of(recipe.evaluation, lesson.legend),
     )
@@ -276,6 +273,18 @@ def check_batches(recipe: Recipe, drawn: int) -> None:
             f"and of {counted(drawn, 'sample')} an epoch the last batch has one: batch normalisation cannot learn from that. "
             "Lower model.depth, change training.batch_size, or set model.norm = 'group'."
         )
+
+
+def preparation(lesson: Lesson, train_part: Samples, scaling: Scaling, recipe: Recipe) -> Preparation:
+    """What makes the chips that a training sees."""
+    return Preparation(
+        store=lesson.store,
+        scaling=scaling,
+        size=recipe.samples.shape,
+        seed=recipe.training.seed,
+        augment=recipe.augment,
+        placer=placer(lesson, train_part, recipe),
+    )
 
 
 def placer(lesson: Lesson, train_part: Samples, recipe: Recipe) -> Placer:
