@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from terrazzo.workflows.inspect import inspect
     from terrazzo.workflows.mask import mask
     from terrazzo.workflows.mosaic import mosaic
+    from terrazzo.workflows.pack import pack
     from terrazzo.workflows.predict import load, predict
     from terrazzo.workflows.preview import preview
     from terrazzo.workflows.rank import rank
@@ -84,6 +85,7 @@ __all__ = [
     "mosaic",
     "open_context",
     "open_raster",
+    "pack",
     "predict",
     "preview",
     "rank",
@@ -110,6 +112,7 @@ _HOMES = {
     "mosaic": "workflows.mosaic",
     "open_context": "workflows.context",
     "open_raster": "rasters.raster",
+    "pack": "workflows.pack",
     "predict": "workflows.predict",
     "preview": "workflows.preview",
     "rank": "workflows.rank",

@@ -115,7 +115,7 @@ class TestTraining:
         frame = load(run / "samples.parquet").frame
         assert {scene: set(part) for scene, part in frame.groupby("scene")["split"]} == {"a": {"train"}, "c": {"validation"}, "d": {None}}
         kept = load_recipe(run / "recipe.toml").recipe.samples
-        assert (kept.shape, kept.table) == ((16, 16), table.resolve())
+        assert (kept.shape, kept.table) == ((16, 16), str(table.resolve()))
         # the run is a run of this recipe from now on, and no path of this machine is in the model
         assert "finished" in inspect(run).text
         assert str(table.parent) not in (run / "model" / "model.json").read_text(encoding="utf-8")

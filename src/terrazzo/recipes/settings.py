@@ -3,10 +3,10 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from terrazzo.errors import RecipeError
 from terrazzo.options import Options
+from terrazzo.rasters.location import RemotePath, to_path
 from terrazzo.recipes.validation import Source, Tables, unknown_key, unknown_table
 from terrazzo.recipes.wording import field_schemas, takes_only_text, takes_path
 
@@ -49,7 +49,10 @@ def parse_value(text: str, table: type[Options], key: str) -> object:
     value = _toml_value(text)
     if takes_only_text(schema) and not isinstance(value, str):
         value = text
-    return str(Path(str(value)).absolute()) if takes_path(schema) else value
+    if not takes_path(schema):
+        return value
+    place = to_path(str(value))
+    return place.address if isinstance(place, RemotePath) else str(place.absolute())
 
 
 def lay_over(tables: Tables, settings: Sequence[Setting]) -> dict[str, object]:

@@ -308,6 +308,29 @@ PREVIEW = Verb(
     tables=ALL_TABLES,
 )
 
+PACK = Verb(
+    name="pack",
+    function="terrazzo.workflows.pack:pack",
+    summary="The samples of a table as one store to train from and to share; TFRecords in and out.",
+    help="Writes the windows of a samples table with their pixels, labels and parts into OUT: shards of compressed, checksummed samples, "
+    "samples.parquet and manifest.json. [samples] table = 'OUT' trains from it, without the images. They are read as they were indexed, "
+    "and split by [split] if they are not yet. Takes a packed store too, to pack it otherwise, and TFRecord files with PNG or JPEG images "
+    "and labels, which are split by file. Broken off anywhere, it goes on when it is run again; no other file is ever overwritten.",
+    arguments=(
+        Argument(
+            name="samples", kind=str, help="A samples table, as index writes it; a packed store; or TFRecords: a file, a folder, a pattern."
+        ),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    extras=(
+        Extra(name="shard_samples", kind="number", help="Samples a shard; default: about 128 MB before compression."),
+        Extra(name="raw", kind="switch", help="Not compressed: samples are mapped into memory, fastest where the disk has room."),
+        Extra(name="tfrecord", kind="switch", help="Write TFRecords for other programs, lossless, instead of a store."),
+    ),
+    tables=("data", "legend", "labels", "samples", "split"),
+    flags=("split",),
+)
+
 TRAIN = Verb(
     name="train",
     function="terrazzo.workflows.train:train",
@@ -394,6 +417,7 @@ VERBS = (
     INDEX,
     SPLIT,
     PREVIEW,
+    PACK,
     TRAIN,
     PREDICT,
     EVALUATE,

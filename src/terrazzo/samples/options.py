@@ -1,6 +1,5 @@
 """[samples], [split], [draw] and [augment]: what a model learns from."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +9,8 @@ from terrazzo.options import Options
 Side = Annotated[int, Field(ge=8, le=8192)]
 Step = Annotated[int, Field(ge=1, le=16384)]
 Start = Annotated[int, Field(ge=0)]
+FileOrAddress = Annotated[str, Field(json_schema_extra={"format": "path"})]
+"""A path, relative to the working directory where it is typed; or an address."""
 
 
 class SamplesOptions(Options):
@@ -25,8 +26,10 @@ class SamplesOptions(Options):
         "the image is ignored; drop leaves them out.",
     )
     min_valid: float = Field(0.1, ge=0, le=1, description="Windows with a smaller share of valid, labelled pixels are left out.")
-    table: Path | None = Field(
-        None, description="train: learn only from the windows of this samples table, and by its split if it has one; see index."
+    table: FileOrAddress | None = Field(
+        None,
+        description="train: learn only from the windows of this samples table, by its split if it has one (see index); or from this packed "
+        "store, a folder or an address such as s3://bucket/packed, without any images (see pack).",
     )
 
     @model_validator(mode="after")

@@ -8,22 +8,23 @@ from terrazzo.samples.split import assign_split, audit
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.index import index_scenes
+from terrazzo.workflows.packed_lesson import GivenTable
 from terrazzo.workflows.sample_origin import check_fresh
 
 log = logging.getLogger(__name__)
 
 
-def choose_samples(scenes: Sequence[Scene], table: Samples | None, context: Context) -> Samples:
+def choose_samples(scenes: Sequence[Scene], table: GivenTable | None, context: Context) -> Samples:
     """Windows with their split: those of the table that the recipe names, by its own split if it has one; else all that there are.
 
     Raises ConflictError if the table is stale, SplitError if the split cannot be made or leaks, and what `index_scenes` raises.
     """
     recipe = context.recipe
-    if table is None or recipe.samples.table is None:
+    if table is None:
         return assign_split(index_scenes(scenes, recipe.data, context), recipe.split)
-    check_fresh(recipe.samples.table, table, scenes, context)
-    if table.frame["split"].isna().all():
-        return assign_split(table, recipe.split)
-    log.info("The split is that of %s.", recipe.samples.table)
-    audit(table, recipe.split)
-    return table
+    check_fresh(table.path, table.samples, scenes, context)
+    if table.samples.frame["split"].isna().all():
+        return assign_split(table.samples, recipe.split)
+    log.info("The split is that of %s.", table.path)
+    audit(table.samples, recipe.split)
+    return table.samples

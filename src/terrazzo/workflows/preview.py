@@ -21,12 +21,10 @@ from terrazzo.samples.draw.epoch import Draw, Drawn
 from terrazzo.samples.loader.preparation import Preparation
 from terrazzo.samples.rows import Sample, rows_of
 from terrazzo.samples.scaling import Scaling
-from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.table import PARTS
 from terrazzo.workflows.context import Context, Result, open_context
-from terrazzo.workflows.lesson_samples import choose_samples
 from terrazzo.workflows.sample_origin import with_table
-from terrazzo.workflows.train import Lesson, lesson_of, measure_scaling, preparation
+from terrazzo.workflows.train import Lesson, chosen_lesson, measure_scaling, preparation
 
 MADE_BY = "terrazzo preview"
 COUNT = 12
@@ -71,8 +69,7 @@ def preview(
     path = Path(out)
     _check_out(path)
     context, table = with_table(context or open_context(recipe))
-    scenes = find_scenes(context.recipe.data, context.folder)
-    lesson = lesson_of(scenes, choose_samples(scenes, table, context), context.recipe)
+    lesson = chosen_lesson(table, context)
     making, shown, total = _drawn(lesson, side, wanted, number, context)
     title = f"{Path(recipe).stem}: {_told(side, number, len(shown.windows), total)}, {making.size[0]} x {making.size[1]} pixels"
     dtype = lesson.store.raster(shown.windows[0].scene).dtype

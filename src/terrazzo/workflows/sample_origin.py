@@ -9,13 +9,16 @@ from pydantic import ValidationError
 
 from terrazzo.errors import ConflictError, DataError
 from terrazzo.labels.options import LegendOptions
+from terrazzo.rasters.location import to_path
 from terrazzo.recipes.recipe import Recipe
 from terrazzo.samples.fingerprint import Fingerprint, Settings, digest_scenes
 from terrazzo.samples.options import SamplesOptions
+from terrazzo.samples.pack.store import PackedStore, is_packed
 from terrazzo.samples.scenes import Scene
 from terrazzo.samples.table import Samples, load
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.origin import reading_origin
+from terrazzo.workflows.packed_lesson import GivenTable, as_packed
 
 
 def settings_of(recipe: Recipe) -> Settings:
@@ -53,7 +56,7 @@ def taken_from(recipe: Recipe, path: Path, samples: Samples) -> Recipe:
     if given.get("overlap"):
         known["samples"].pop("stride", None)
     try:
-        filled = SamplesOptions.model_validate({**known["samples"], **given, "table": path})
+        filled = SamplesOptions.model_validate({**known["samples"], **given, "table": str(path)})
         legend = recipe.legend if recipe.legend.model_fields_set else LegendOptions.model_validate(known["legend"])
     except ValidationError as error:
         raise DataError(f"{path}: the table's note on its options cannot be read. Make the table anew with `terrazzo index`.") from error
@@ -76,14 +79,29 @@ def check_fresh(path: Path, samples: Samples, scenes: Sequence[Scene], context: 
         )
 
 
-def with_table(context: Context) -> tuple[Context, Samples | None]:
-    """The context with the samples table that its [samples] names, if it does; what the recipe leaves open is as in the table.
+def with_table(context: Context) -> tuple[Context, GivenTable | None]:
+    """The context with the samples table, or packed store, that its [samples] names, if it does; what the recipe leaves open is as there.
 
-    Raises DataError if there is no such table.
+    Raises DataError if there is none, RecipeError if the recipe does not go with a packed store.
     """
     named = context.recipe.samples.table
     if named is None:
         return context, None
-    path = (context.folder / named).resolve()
+    path = (context.folder / to_path(named)).resolve()
+    if is_packed(path):
+        store = PackedStore.open(path)
+        return replace(context, recipe=as_packed(context.recipe, store)), GivenTable(path=path, samples=store.samples, store=store)
     samples = load(path)
-    return replace(context, recipe=taken_from(context.recipe, path, samples)), samples
+    return replace(context, recipe=taken_from(context.recipe, path, samples)), GivenTable(path=path, samples=samples)
+
+
+def packed_table(context: Context) -> tuple[GivenTable | None, Context]:
+    """The packed store that a run learned from, None where it learned from images; and the context with what the store says.
+
+    Raises DataError if the store is gone, RecipeError as `with_table` does.
+    """
+    named = context.recipe.samples.table
+    if named is None or (context.recipe.data.images is not None and not is_packed(to_path(named))):
+        return None, context
+    opened, table = with_table(context)
+    return table, opened

@@ -44,6 +44,7 @@ from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, Judged, score_held_out
 from terrazzo.workflows.lesson_samples import choose_samples
 from terrazzo.workflows.objects import object_files, write_objects
+from terrazzo.workflows.packed_lesson import GivenTable, kept_samples
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.where.layers import save_table, write_error_map
 
@@ -91,6 +92,7 @@ class Lesson:
     """All that a training learns from."""
 
     scenes: list[Scene]
+    """Of a packed store, none."""
     samples: Samples
     store: Source
 
@@ -107,17 +109,27 @@ class Course:
     scaling: Scaling
 
 
-def prepare(folder: RunFolder, table: Samples | None, context: Context) -> Lesson:
+def prepare(folder: RunFolder, table: GivenTable | None, context: Context) -> Lesson:
     """Find the scenes, index and split them; a samples table that the run already has is used as it is.
 
-    table: the samples table that the recipe names.
+    table: the samples table that the recipe names; of a packed store, no image is looked for.
     """
-    scenes = find_scenes(context.recipe.data, context.folder)
-    done = folder.samples.exists()
-    samples = load(folder.samples) if done else choose_samples(scenes, table, context)
+    if not folder.samples.exists():
+        return chosen_lesson(table, context)
+    if table is not None and table.store is not None:
+        return Lesson(scenes=[], samples=kept_samples(folder.samples, table.store), store=table.store)
+    scenes, samples = find_scenes(context.recipe.data, context.folder), load(folder.samples)
     if gone := sorted(set(samples.frame["scene"]) - {scene.name for scene in scenes}):
         raise DataError(f"{folder.samples} names scenes that are no longer there: {listed(gone)}. Bring them back, or start a new run.")
     return lesson_of(scenes, samples, context.recipe)
+
+
+def chosen_lesson(table: GivenTable | None, context: Context) -> Lesson:
+    """What a training learns from that begins anew: all windows of the images, or those of the table that the recipe names."""
+    if table is not None and table.store is not None:
+        return Lesson(scenes=[], samples=table.samples, store=table.store)
+    scenes = find_scenes(context.recipe.data, context.folder)
+    return lesson_of(scenes, choose_samples(scenes, table, context), context.recipe)
 
 
 def lesson_of(scenes: list[Scene], samples: Samples, recipe: Recipe) -> Lesson:
@@ -336,7 +348,7 @@ def pathless(recipe: Recipe) -> Recipe:
 
 def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
     """What the model keeps beside its weights; no path of this machine among it."""
-    first = lesson.store.raster(lesson.scenes[0].name).grid
+    first = lesson.store.raster(str(lesson.samples.frame["scene"].iloc[0])).grid
     return ModelCard(
         network=recipe.model,
         bands=len(scaling.bands),

@@ -1,5 +1,6 @@
 """A frame gives back every bit, of any type, with anything missing; and says so when it cannot."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,3 +95,20 @@ def test_bytes_of_another_size_are_refused(codec: Codec, rng: np.random.Generato
     for wrong in ((8, 9), (7, 8), (1, 1)):
         with pytest.raises((ValueError, OSError, pa.ArrowException)):
             decode(data, wrong, sections, form)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_the_page_on_the_format_tells_how_to_read_it(dtype: str) -> None:
+    """The lines of docs/pack-format.md, run as they stand there."""
+    form, rows = Form(bands=3, dtype=np.dtype(dtype), codec="zstd"), np.arange(40)[:, None] * 3
+    values = np.broadcast_to(rows, (3, 40, 9)).astype(dtype)
+    packed = Packed(pixels=Pixels(values=values, valid=np.ones((40, 9), np.bool_), holes=None), labels=np.zeros((40, 9), np.uint8))
+    frame, (height, width), sections = encode(packed, form)
+    assert sections & 8
+    page = (Path(__file__).parents[3] / "docs/pack-format.md").read_text(encoding="utf-8")
+    lines = "\n".join(line[4:] for line in page[page.index("In Python:") :].splitlines()[2:])
+    content = pa.Codec("zstd").decompress(frame, decompressed_size=form.content_bytes((height, width), sections), asbytes=True)
+    lines = lines.replace("content = zstd.decompress(frame)\n", "")
+    found: dict[str, Any] = {"np": np, "content": content, "height": height, "width": width, "bands": 3, "size": form.dtype.itemsize}
+    exec(lines, found | {"sections": int(sections), "dtype": form.stored}, found)
+    assert np.array_equal(found["image"], values)

@@ -68,28 +68,30 @@ def plan_shards(content: Content, each: int | None) -> list[Shard]:
 def packed_table(content: Content, shards: Sequence[Shard]) -> Samples:
     """The table of the packed store: each sample is a scene of its own, that begins at its own first pixel."""
     frame = content.samples.frame.reset_index(drop=True)
-    windows, sources = content.samples.windows(), frame["scene"].tolist()
     places = np.zeros((len(frame), 2), np.int64)
     for number, shard in enumerate(shards):
         places[shard.rows, 0], places[shard.rows, 1] = number, np.arange(len(shard.rows))
-    grids = [grid_columns(content.source.raster(scene).grid, window) for scene, window in zip(sources, windows, strict=True)]
     files = np.array([shard.name for shard in shards], object)[places[:, 0]]
-    changed: dict[str, Any] = {
+    own = {} if SHARD in frame else _own_scenes(content, frame)
+    frame = frame.assign(**own, image=files, label=files, **{SHARD: places[:, 0], POSITION: places[:, 1]})
+    return replace(content.samples, frame=frame, legend=content.samples.legend.plain())
+
+
+def _own_scenes(content: Content, frame: pd.DataFrame) -> dict[str, Any]:
+    """The columns that make a scene of each window, and keep where it is from."""
+    windows, sources = content.samples.windows(), frame["scene"].tolist()
+    grids = [grid_columns(content.source.raster(scene).grid, window) for scene, window in zip(sources, windows, strict=True)]
+    return {
         "source": sources,
         "source_col_off": frame["col_off"],
         "source_row_off": frame["row_off"],
         "scene": [sample_name(scene, window) for scene, window in zip(sources, windows, strict=True)],
-        "image": files,
-        "label": files,
-        "image_digest": [_ground_digest(row, window) for row, window in zip(frame["image_digest"].tolist(), windows, strict=True)],
+        "image_digest": [_ground_digest(image, window) for image, window in zip(frame["image_digest"].tolist(), windows, strict=True)],
         "col_off": 0,
         "row_off": 0,
-        SHARD: places[:, 0],
-        POSITION: places[:, 1],
         GRID_CRS: pd.Series([crs for crs, _ in grids], dtype=object),
         GRID_TRANSFORM: pd.Series([transform for _, transform in grids], dtype=object),
     }
-    return replace(content.samples, frame=frame.assign(**changed), legend=content.samples.legend.plain(), stride=content.samples.size)
 
 
 def sample_name(scene: str, window: Window) -> str:

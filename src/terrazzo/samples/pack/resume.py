@@ -15,7 +15,9 @@ from terrazzo.samples.pack.manifest import MANIFEST, TABLE, Manifest, ShardFacts
 from terrazzo.samples.pack.plan import Content, Shard
 from terrazzo.samples.pack.shard import Head, index_bytes, parse_index
 
-_BLOCK = 2**20
+RECORDS_FOLDER = ".records"
+"""Where the contents of TFRecords are for the while."""
+
 _LEFTOVER = re.compile(r"\.(\d{5,9}|samples|manifest)-[0-9a-f]{8}\.(tzs|parquet|json)")
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ def check_free(folder: Path, made_from: str, shards: Sequence[Shard]) -> Manifes
         if found.made_from != made_from:
             raise ConflictError(f"{folder} holds a store of other samples, or packed with other options. Give another OUT.")
         return found
-    present = sorted(path.name for path in folder.iterdir())
+    present = sorted(path.name for path in folder.iterdir() if path.name != RECORDS_FOLDER)
     begun = [name for name in present if _LEFTOVER.fullmatch(name)]
     ours = {shard.name for shard in shards} | {*begun}
     # the table comes after all shards

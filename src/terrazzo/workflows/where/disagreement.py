@@ -29,7 +29,7 @@ def disagreement(runs: Sequence[FinishedRun], samples: Samples, context: Context
     by_scene = rows_by_scene(samples)
     with context.progress.task("compare models", len(by_scene), "scenes") as advance:
         for scene, members in by_scene.items():
-            streams = [said_of(runs[0].scenes[scene], predictor, members, lambda _: None) for predictor in predictors]
+            streams = [said_of(runs[0], scene, predictor, members, lambda _: None) for predictor in predictors]
             for rows in in_step(streams):
                 _add(rows, members, sums, pixels)
             advance(1)

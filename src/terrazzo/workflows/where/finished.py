@@ -11,7 +11,8 @@ from terrazzo.errors import RecipeError
 from terrazzo.models.bundle import load_bundle
 from terrazzo.prediction.stream import Predictor, options_of, predict_rows
 from terrazzo.progress import Advance
-from terrazzo.rasters.raster import open_raster
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.rows import Sample
 from terrazzo.samples.scenes import Scene
@@ -19,6 +20,7 @@ from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.workflows.context import Context, open_context
+from terrazzo.workflows.sample_origin import packed_table
 from terrazzo.workflows.train import prepare
 
 
@@ -29,11 +31,16 @@ class FinishedRun:
     folder: RunFolder
     samples: Samples
     scenes: dict[str, Scene]
+    """Of a run that learned from a packed store, none."""
     store: Source
 
     @property
     def name(self) -> str:
         return self.folder.path.name
+
+    def image(self, scene: str, reading: DataOptions) -> Raster:
+        """An image of the run, as a model reads it; of a packed store, as it was packed."""
+        return open_raster(self.scenes[scene].image, reading) if scene in self.scenes else self.store.raster(scene)
 
 
 def is_run(path: Path) -> bool:
@@ -46,7 +53,7 @@ def open_run(path: Path) -> FinishedRun:
     if not is_run(path):
         raise RecipeError(f"{path} is no run that has ended: it lacks recipe.toml or report.html. Give the folder that train left.")
     folder = RunFolder(path=path.resolve())
-    lesson = prepare(folder, None, open_context(folder.recipe))
+    lesson = prepare(folder, *packed_table(open_context(folder.recipe)))
     return FinishedRun(folder=folder, samples=lesson.samples, scenes={scene.name: scene for scene in lesson.scenes}, store=lesson.store)
 
 
@@ -70,9 +77,9 @@ class Said:
         return self.row_off + int(self.probabilities.shape[1])
 
 
-def said_of(scene: Scene, predictor: Predictor, members: Sequence[Sample], advance: Advance) -> Iterator[Said]:
+def said_of(run: FinishedRun, scene: str, predictor: Predictor, members: Sequence[Sample], advance: Advance) -> Iterator[Said]:
     """What a model says of a scene around some of its samples, from top to bottom; elsewhere it says nothing."""
-    with open_raster(scene.image, predictor.bundle.card.reading) as raster:
+    with run.image(scene, predictor.bundle.card.reading) as raster:
         job = predictor.job(raster, Rectangles.of([sample.window for sample in members]).touch)
         for rows in predict_rows([job], predictor, advance):
             yield Said(row_off=rows.row_off, probabilities=rows.probabilities())

@@ -56,7 +56,7 @@ def _said(run: FinishedRun, samples: Samples, predictor: Predictor) -> dict[int,
     for scene, members in rows_by_scene(samples).items():
         for sample in members:
             found[sample.id] = np.zeros((len(samples.legend.classes), *sample.window.shape), np.uint16)
-        for rows in said_of(run.scenes[scene], predictor, members, lambda _: None):
+        for rows in said_of(run, scene, predictor, members, lambda _: None):
             height, width = rows.probabilities.shape[1:]
             band = Window(col_off=0, row_off=rows.row_off, width=width, height=height)
             for sample in members:

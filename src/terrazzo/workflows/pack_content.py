@@ -1,0 +1,155 @@
+"""What pack packs: the windows of a samples table, or the samples of a store that is packed already."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from terrazzo.errors import DataError, LabelError
+from terrazzo.labels.options import LabelOptions
+from terrazzo.labels.reader import LabelPlace, LabelReader
+from terrazzo.labels.rules import Rules, are_rules
+from terrazzo.labels.sentences import counted, listed
+from terrazzo.rasters.layers import join_types
+from terrazzo.rasters.location import to_path
+from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.raster import Raster
+from terrazzo.rasters.window import Window
+from terrazzo.recipes.recipe import Recipe
+from terrazzo.samples.fingerprint import Fingerprint
+from terrazzo.samples.pack.frame import Codec, Form
+from terrazzo.samples.pack.plan import Content
+from terrazzo.samples.pack.store import PackedStore
+from terrazzo.samples.scenes import Scene
+from terrazzo.samples.split import assign_split, audit
+from terrazzo.samples.store import SceneStore, Source
+from terrazzo.samples.table import Samples, load
+from terrazzo.workflows.context import Context
+from terrazzo.workflows.origin import legend_origin, reading_origin
+from terrazzo.workflows.sample_origin import check_fresh, taken_from
+
+log = logging.getLogger(__name__)
+
+
+def of_table(path: Path, codec: Codec, context: Context) -> Content:
+    """The windows of a samples table, read as they were indexed, by its own split if it has one.
+
+    Raises ConflictError if the table is stale, SplitError if it cannot be split or leaks, RasterError or LabelError.
+    """
+    samples = load(path)
+    recipe = _as_indexed(context.recipe, path, samples)
+    scenes = _scenes(samples)
+    found = {name: digests for name, digests in samples.fingerprint.scenes.items() if name in {scene.name for scene in scenes}}
+    samples = replace(samples, fingerprint=Fingerprint(settings=samples.fingerprint.settings, scenes=found))
+    check_fresh(path, samples, scenes, replace(context, recipe=recipe))
+    return of_samples(samples, scenes, codec, replace(context, recipe=recipe))
+
+
+def of_samples(samples: Samples, scenes: list[Scene], codec: Codec, context: Context) -> Content:
+    """Windows of scenes, split if they are not yet; those that no part has are left out."""
+    recipe = context.recipe
+    if samples.frame["split"].isna().all():
+        samples = assign_split(samples, recipe.split)
+    else:
+        audit(samples, recipe.split)
+    kept = samples.frame["split"].notna()
+    if not kept.all():
+        log.info("%s in no part of the split: left out.", counted(int((~kept).sum()), "window"))
+    samples = replace(samples, frame=samples.frame[kept].reset_index(drop=True))
+    # each window is read once
+    data = recipe.data.model_copy(update={"cache_mb": 0})
+    source = SceneStore(scenes, LabelReader(samples.legend, data, recipe.labels))
+    rasters = [source.raster(name) for name in dict.fromkeys(samples.frame["scene"].tolist())]
+    first = rasters[0]
+    origin = {
+        "reading": reading_origin(recipe.data),
+        "legend": legend_origin(samples.legend),
+        "labels": recipe.labels.model_dump(mode="json"),
+        "label_files": {name: label for name, (_, label) in samples.fingerprint.scenes.items()},
+    }
+    return Content(
+        samples=samples,
+        source=source,
+        form=Form(bands=_bands(rasters), dtype=_dtype(rasters), codec=codec),
+        band_names=first.band_names,
+        nodata=first.nodata,
+        reading=DataOptions.model_validate(reading_origin(recipe.data)),
+        instances=_has_instances(source, str(samples.frame["scene"].iloc[0])),
+        origin=json.dumps(origin, sort_keys=True),
+    )
+
+
+def of_store(path: Path, codec: Codec) -> Content:
+    """The samples of a packed store, to be packed otherwise."""
+    store = PackedStore.open(path)
+    manifest = store.manifest
+    return Content(
+        samples=store.samples,
+        source=store,
+        form=replace(manifest.form, codec=codec),
+        band_names=tuple(manifest.band_names),
+        nodata=tuple(manifest.nodata),
+        reading=manifest.reading,
+        instances=manifest.instances,
+        origin=json.dumps({"packed": manifest.made_from}),
+    )
+
+
+def _as_indexed(recipe: Recipe, path: Path, samples: Samples) -> Recipe:
+    """The recipe with all options of reading that it leaves open as in the table. Raises DataError if the table's options are none."""
+    known: dict[str, dict[str, object]] = {"data": {}, "labels": {}}
+    for name, value in samples.fingerprint.settings.items():
+        table, _, option = name.partition(".")
+        known.setdefault(table, {})[option] = value
+    try:
+        data = DataOptions.model_validate(known["data"] | recipe.data.model_dump(exclude_unset=True))
+        labels = LabelOptions.model_validate(known["labels"] | recipe.labels.model_dump(exclude_unset=True))
+    except ValidationError as error:
+        raise DataError(f"{path}: the table's note on its options cannot be read. Make the table anew with `terrazzo index`.") from error
+    filled = taken_from(recipe, path, samples)
+    return filled.model_copy(update={"data": data, "labels": labels})
+
+
+def _scenes(samples: Samples) -> list[Scene]:
+    """The images of a table with their labels, where the table says they are."""
+    rows = samples.frame.drop_duplicates("scene")
+    scenes = [
+        Scene(name=str(name), image=to_path(image), label=_label(label))
+        for name, image, label in zip(rows["scene"], rows["image"], rows["label"], strict=True)
+    ]
+    bare = [scene.name for scene in scenes if scene.label is None]
+    if bare:
+        raise LabelError(f"{counted(len(bare), 'image')} of the table without labels: {listed(bare)}. Index them with labels.")
+    return scenes
+
+
+def _label(place: object) -> LabelPlace | None:
+    if not isinstance(place, str):
+        return None
+    return Rules.parse(place.split(";")) if are_rules(place) and not Path(place).exists() else to_path(place)
+
+
+def _bands(rasters: list[Raster]) -> int:
+    counts: Mapping[int, str] = {raster.bands: str(raster.path) for raster in rasters}
+    if len(counts) > 1:
+        found = "; ".join(f"{counted(bands, 'band')}: such as {path}" for bands, path in sorted(counts.items()))
+        raise DataError(f"The images have different numbers of bands: {found}. Choose bands with [data] bands.")
+    return rasters[0].bands
+
+
+def _dtype(rasters: list[Raster]) -> np.dtype[np.generic]:
+    """The type that holds the values of all images exactly."""
+    found = {raster.dtype for raster in rasters}
+    joined = join_types(list(found))
+    if joined is None:
+        names = listed(sorted(dtype.name for dtype in found))
+        raise DataError(f"The images hold values of the types {names}, which no one type holds exactly. Convert them to one.")
+    return joined
+
+
+def _has_instances(source: Source, scene: str) -> bool:
+    return source.instances(scene, Window(col_off=0, row_off=0, width=1, height=1)) is not None
