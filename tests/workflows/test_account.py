@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.evaluation.tally.counts import Counts
+from terrazzo.evaluation.tally.scene import SceneCounts
 from terrazzo.evaluation.where.by_sample import score_row, score_table
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.workflows.account import Account, choose, versions, with_scores, write_account
+from terrazzo.workflows.account import Account, choose, versions, with_scores, write_page, write_scores
 
 LEGEND = Legend(classes=(LegendClass(value=0, name="<script>", color=(0, 0, 0)), LegendClass(value=7, name="water", color=(0, 0, 255))))
 
@@ -28,7 +30,8 @@ def confusion(*pairs: tuple[int, int]) -> Confusion:
 
 def tally(*pairs: tuple[int, int]) -> SetTally:
     made = SetTally(2)
-    made.add("a", Counts(confusion=confusion(*pairs)))
+    counted = confusion(*pairs)
+    made.add("a", SceneCounts(counts=Counts(confusion=counted), blocks=counted.counts[np.newaxis]))
     return made
 
 
@@ -77,8 +80,18 @@ def test_scores_are_put_beside_their_samples() -> None:
 
 @pytest.mark.parametrize("part", ["test", None])
 def test_evaluation_and_report_are_written(tmp_path: Path, part: str | None) -> None:
-    account = Account(title="run <1>", legend=LEGEND, tally=tally((0, 0), (1, 1)), images=3, part=part, facts=[("A", "b")])
-    write_account(tmp_path, account, [])
+    account = Account(
+        title="run <1>",
+        legend=LEGEND,
+        tally=tally((0, 0), (1, 1)),
+        options=EvaluationOptions(),
+        grids=[],
+        images=3,
+        part=part,
+        facts=[("A", "b")],
+    )
+    write_scores(tmp_path, account)
+    write_page(tmp_path, account, [])
     found: dict[str, Any] = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert (found["images"], found["valid_pixels"], found["samples"]) == (3, 2, "samples.parquet")
     assert found.get("part") == part
@@ -86,8 +99,9 @@ def test_evaluation_and_report_are_written(tmp_path: Path, part: str | None) -> 
 
 
 def test_undefined_scores_are_null(tmp_path: Path) -> None:
-    account = Account(title="t", legend=LEGEND, tally=tally(), images=0, part=None, facts=[])
-    write_account(tmp_path, account, [])
+    account = Account(title="t", legend=LEGEND, tally=tally(), options=EvaluationOptions(), grids=[], images=0, part=None, facts=[])
+    write_scores(tmp_path, account)
+    write_page(tmp_path, account, [])
     assert json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))["pixels"]["accuracy"] is None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 from affine import Affine
@@ -22,7 +23,7 @@ from terrazzo.errors import ConflictError, EnvironmentFault, LabelError, Pairing
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.prediction.maps import map_style
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.write import MapWriter
+from terrazzo.rasters.write import BandWriter, MapWriter
 from terrazzo.workflows import evaluate as module
 from terrazzo.workflows.context import Context, open_context
 from terrazzo.workflows.evaluate import evaluate
@@ -97,7 +98,7 @@ def test_a_row_an_image_in_natural_order(tmp_path: Path, pairs: Any) -> None:
         truth, predicted = pairs[name]
         use = predicted != 255
         assert accuracy == pytest.approx(np.mean((truth[use] == 255) == (predicted[use] == 3)))
-    assert set(done.written) == {"evaluation", "report", "samples"}
+    assert set(done.written) == {"evaluation", "report", "samples", "outputs"}
     assert "water" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
@@ -111,6 +112,8 @@ def test_the_maps_of_a_run_against_its_labels(tiny_run: Any, tmp_path: Path, con
     # the hole of the image is labelled, and has no prediction
     assert found["unpredicted"] == 20
     assert {**found, "unpredicted": 0} == {**own, "unpredicted": 0}
+    for part in ("boundary", "intervals"):
+        assert evaluation(tmp_path / "out")[part] == json.loads((tiny_run.run / "evaluation.json").read_text(encoding="utf-8"))[part]
 
 
 def test_predict_then_evaluate(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
@@ -286,8 +289,8 @@ class TestRefused:
     def test_an_evaluation_is_not_overwritten(self, tmp_path: Path, pairs: Any, tiny_run: Any) -> None:
         evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
         for out in (tmp_path / "out", tiny_run.run):
-            with pytest.raises(ConflictError, match="holds a report already"):
-                evaluate(tmp_path / "maps", tmp_path / "labels", out)
+            with pytest.raises(ConflictError, match="holds files that these maps, labels and options did not make"):
+                evaluate(tmp_path / "maps", tmp_path / "labels", out, open_context(None, ["evaluation.bins=9"]))
 
     def test_a_place_that_cannot_be_written(self, tmp_path: Path, pairs: Any) -> None:
         (tmp_path / "file").write_bytes(b"")
@@ -312,3 +315,147 @@ def test_of_a_large_map_only_the_middle_is_shown(tmp_path: Path, monkeypatch: py
     evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
     assert np.array_equal(shown[0].predicted, (predicted == 3)[10:20, 5:15])
     assert evaluation(tmp_path / "out")["valid_pixels"] == 630
+
+
+def test_run_again_it_keeps_what_is_there(tmp_path: Path, pairs: Any) -> None:
+    first = evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    again = evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+    assert (again.written, again.facts) == (first.written, first.facts)
+    assert "it holds this evaluation already" in again.text
+
+
+def test_broken_off_it_is_made_anew(tmp_path: Path, pairs: Any) -> None:
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    (tmp_path / "out" / "report.html").unlink()
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_changed_map_is_another_evaluation(tmp_path: Path, pairs: Any) -> None:
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    write_map(tmp_path / "maps" / "b_predseg.tif", np.zeros((1, 1), np.uint8))
+    with pytest.raises(ConflictError, match=r"evaluation\.json"):
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+
+def test_files_of_others_are_not_overwritten(tmp_path: Path, pairs: Any) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "classes.csv").write_text("mine")
+    with pytest.raises(ConflictError, match=r"classes\.csv"):
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    assert (tmp_path / "out" / "classes.csv").read_text() == "mine"
+
+
+class TestProbabilities:
+    @pytest.fixture
+    def shares(self, tmp_path: Path, pairs: Any) -> Any:
+        """Of each map, beside it: the class that it shows has 0.75."""
+        made = {}
+        for name, (_, predicted) in pairs.items():
+            water = np.where(predicted == 3, 49151, 16384).astype(np.uint16)
+            values = np.stack([65535 - water, water])
+            values[:, predicted == 255] = 0
+            with BandWriter(tmp_path / "maps" / f"{name}_probabilities.tif", Grid(shape=predicted.shape), LEGEND.names) as writer:
+                writer.write(values)
+            made[name] = values
+        return made
+
+    def test_beside_the_maps_are_scored(self, tmp_path: Path, pairs: Any, shares: Any) -> None:
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        found = evaluation(tmp_path / "out")
+        assert found["calibration"]["mean_confidence"] == pytest.approx(0.75, abs=1e-4)
+        assert found["calibration"]["pixels"] == found["valid_pixels"]
+        assert found["calibration"]["ece"] == pytest.approx(abs(0.75 - found["pixels"]["accuracy"]), abs=1e-4)
+        assert [curve["name"] for curve in found["thresholds"]["classes"]] == ["land", "water"]
+        assert "calibration" not in found["missing"]
+        scenes = pd.read_csv(tmp_path / "out" / "scenes.csv")
+        assert scenes["mean_confidence"].tolist() == pytest.approx([0.75] * 3, abs=1e-4)
+
+    def test_of_some_maps(self, tmp_path: Path, pairs: Any, shares: Any) -> None:
+        (tmp_path / "maps" / "x2_probabilities.tif").unlink()
+        done = evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert evaluation(tmp_path / "out")["calibration"]["pixels"] < evaluation(tmp_path / "out")["valid_pixels"]
+        assert "1 of 3 maps without probabilities" in done.text
+
+    def test_nowhere_is_said(self, tmp_path: Path, pairs: Any) -> None:
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        found = evaluation(tmp_path / "out")
+        assert (found["calibration"], found["thresholds"]) == (None, None)
+        assert "predict --probabilities" in found["missing"]["calibration"]
+        assert not (tmp_path / "out" / "calibration.csv").exists()
+
+    def test_are_no_maps_of_other_tools(self, tmp_path: Path, pairs: Any, shares: Any) -> None:
+        for path in (tmp_path / "maps").glob("*_predseg.tif"):
+            path.rename(path.with_name(path.name.replace("_predseg", "")))
+        evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+        assert evaluation(tmp_path / "out")["images"] == 3
+        assert evaluation(tmp_path / "out")["calibration"] is not None
+
+    def test_of_another_map_are_refused(self, tmp_path: Path, pairs: Any, shares: Any) -> None:
+        shutil.copy(tmp_path / "maps" / "b_probabilities.tif", tmp_path / "maps" / "x2_probabilities.tif")
+        with pytest.raises(RasterError, match=r"x2_probabilities\.tif has 2 bands of type uint16 and 1 x 1 pixels; the probabilities of"):
+            evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+
+
+def test_every_number_is_in_a_table_too(tmp_path: Path, pairs: Any) -> None:
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    found = evaluation(tmp_path / "out")
+    classes = pd.read_csv(tmp_path / "out" / "classes.csv")
+    for column in ("precision", "recall", "f1", "f2", "iou", "support"):
+        assert classes[column].tolist() == pytest.approx([entry[column] for entry in found["pixels"]["classes"]])
+    assert classes["boundary_f1"].tolist() == pytest.approx([entry["f1"] for entry in found["boundary"]["classes"]])
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("score")["value"]
+    for name in ("accuracy", "mean_iou", "mean_dice", "mcc", "kappa", "frequency_weighted_iou"):
+        assert summary[name] == pytest.approx(found["pixels"][name])
+    confusion = pd.read_csv(tmp_path / "out" / "confusion.csv", index_col="truth")
+    assert confusion.to_numpy().tolist() == found["pixels"]["confusion"]
+    area = pd.read_csv(tmp_path / "out" / "area.csv")
+    assert area["mapped"].tolist() == [entry["mapped"] for entry in found["area"]["classes"]]
+    scenes = pd.read_csv(tmp_path / "out" / "scenes.csv")
+    assert scenes["scene"].tolist() == ["b", "x2", "x10"]
+    assert scenes["pixels"].sum() == found["valid_pixels"]
+
+
+def test_names_of_classes_are_quoted_in_tables(tmp_path: Path) -> None:
+    legend = Legend(classes=(LegendClass(value=0, name="=cmd()", color=(0, 0, 0)), LegendClass(value=1, name='a "b", c', color=(9, 9, 9))))
+    write_map(tmp_path / "maps" / "a_predseg.tif", np.array([[0, 1]], np.uint8), legend)
+    write_png(tmp_path / "labels" / "a.png", np.array([[0, 1]], np.uint8))
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    assert '"=cmd()"' in (tmp_path / "out" / "classes.csv").read_text()
+    assert pd.read_csv(tmp_path / "out" / "classes.csv")["class"].tolist() == ["=cmd()", 'a "b", c']
+
+
+class TestArea:
+    def evaluated(self, tmp_path: Path, crs: str, cell: float) -> dict[str, Any]:
+        """A map of 40 x 50 cells of which the left half is labelled; two fifths of what it shows as water there are land."""
+        predicted, truth = np.zeros((2, 40, 50), np.uint8)
+        predicted[:10] = 3
+        truth[:6] = 255
+        truth = np.where(np.arange(50) < 25, truth, 128).astype(np.uint8)
+        grid = Grid(shape=(40, 50), crs=CRS.from_string(crs), transform=Affine(cell, 0, 5, 0, -cell, 50))
+        with MapWriter(tmp_path / "a_predseg.tif", grid, map_style(LEGEND, "{}")) as writer:
+            writer.write(predicted)
+        write_png(tmp_path / "labels" / "a.png", truth)
+        sets = ["legend.classes=['land', 'water']", "legend.values=[0, 3]", "legend.remap={255 = 3}", "legend.ignore=128"]
+        evaluate(tmp_path / "a_predseg.tif", tmp_path / "labels" / "a.png", tmp_path / "out", open_context(None, sets))
+        return evaluation(tmp_path / "out")
+
+    def test_is_corrected_from_the_labelled_part(self, tmp_path: Path) -> None:
+        area = self.evaluated(tmp_path, "EPSG:32633", 2.0)["area"]
+        assert (area["unit"], area["pixel_area"]) == ("m2", 4)
+        assert (area["mapped_pixels"], area["labelled_pixels"]) == (2000, 1000)
+        water = area["classes"][1]
+        assert (water["mapped"], water["adjusted"]) == (2000, pytest.approx(1200))
+        assert water["interval"][0] < 1200 < water["interval"][1]
+        assert (water["users_accuracy"], water["producers_accuracy"]) == (pytest.approx(0.6), 1)
+
+    def test_of_feet_is_in_metres(self, tmp_path: Path) -> None:
+        area = self.evaluated(tmp_path, "EPSG:2263", 1.0)["area"]
+        assert area["pixel_area"] == pytest.approx(0.3048006096**2)
+
+    def test_in_degrees_is_in_pixels_and_says_why(self, tmp_path: Path) -> None:
+        found = self.evaluated(tmp_path, "EPSG:4326", 0.001)
+        assert (found["area"]["unit"], found["area"]["classes"][1]["mapped"]) == ("pixels", 500)
+        assert "projected CRS" in found["area"]["unit_note"]

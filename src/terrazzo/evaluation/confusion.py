@@ -20,9 +20,10 @@ class Confusion:
 
     counts: int64 (classes, classes); rows are the truth, columns the prediction.
     unpredicted: int64 (classes,); pixels of each true class that the prediction leaves at 255. They are in no score.
+    unlabelled: int64 (classes,); pixels of each predicted class that the truth leaves at 255. They are in no score.
     """
 
-    __slots__ = ("counts", "unpredicted")
+    __slots__ = ("counts", "unlabelled", "unpredicted")
 
     def __init__(self, classes: int) -> None:
         """classes: number of classes, 1 to 255. Raises UsageError otherwise."""
@@ -30,6 +31,7 @@ class Confusion:
             raise UsageError(f"A confusion of {classes} classes cannot be counted; the number must be 1 to {IGNORE}.")
         self.counts: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
         self.unpredicted: NDArray[np.int64] = np.zeros(classes, np.int64)
+        self.unlabelled: NDArray[np.int64] = np.zeros(classes, np.int64)
 
     @property
     def classes(self) -> int:
@@ -39,6 +41,12 @@ class Confusion:
     def pixels(self) -> int:
         """The pixels that both truth and prediction give a class."""
         return int(self.counts.sum())
+
+    @property
+    def mapped(self) -> NDArray[np.int64]:
+        """All pixels of each predicted class, with and without a label: int64 (classes,)."""
+        found: NDArray[np.int64] = self.counts.sum(axis=0) + self.unlabelled
+        return found
 
     def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
         """Count one image, or a part of one; nothing is counted if it raises.
@@ -50,6 +58,7 @@ class Confusion:
         table = _tabulate(truth.reshape(-1), predicted.reshape(-1), self.classes)
         self.counts += table[: self.classes, : self.classes]
         self.unpredicted += table[: self.classes, -1]
+        self.unlabelled += table[-1, : self.classes]
 
     def __add__(self, other: "Confusion") -> "Confusion":
         if not isinstance(other, Confusion):
@@ -59,6 +68,7 @@ class Confusion:
         total = Confusion(self.classes)
         total.counts = self.counts + other.counts
         total.unpredicted = self.unpredicted + other.unpredicted
+        total.unlabelled = self.unlabelled + other.unlabelled
         return total
 
     def __repr__(self) -> str:

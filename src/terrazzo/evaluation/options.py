@@ -13,6 +13,14 @@ IOU_THRESHOLDS = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
 
 
 class EvaluationOptions(Options):
+    boundary: float = Field(
+        2,
+        ge=0,
+        le=256,
+        description="Distance for the scores of boundaries, in pixels; below 1 as a share of each scene's diagonal; 0: none.",
+    )
+    bins: int = Field(15, ge=2, le=1000, description="Bins of the reliability curves.")
+    area: bool = Field(True, description="Area of each class, corrected for the errors of the map, with its standard error.")
     resamples: int = Field(1000, ge=0, le=100_000, description="Bootstrap resamples for the intervals of the scores; 0: no intervals.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the resamples.")
     score_training: bool = Field(True, description="Of a run: score training samples too, to see where the model does not even fit.")

@@ -6,6 +6,7 @@ Scores come from the counts of all pixels, never from means over batches or imag
     a class that only one of them holds                0: a class that is never found must not raise a mean
     no pixels at all                                   all null
     mcc where the truth holds only one class           null: there is nothing to correlate with
+    kappa where both hold only one and the same        null: chance alone agrees
 
 On all other counts the scores are those of scikit-learn with `zero_division=0`.
 """
@@ -21,7 +22,7 @@ from terrazzo.errors import UsageError
 from terrazzo.evaluation.confusion import Confusion
 
 Score = float | None
-"""0 to 1 (mcc: -1 to 1), or None where it is undefined."""
+"""0 to 1 (mcc, kappa: -1 to 1), or None where it is undefined."""
 
 
 class Means(TypedDict):
@@ -54,6 +55,7 @@ class PixelScores(TypedDict):
     mean_dice: Score
     frequency_weighted_iou: Score
     mcc: Score
+    kappa: Score
     confusion: list[list[int]]
     unpredicted: int
     classes: list[ClassScores]
@@ -70,7 +72,7 @@ def pixel_scores(confusion: Confusion, values: Sequence[int], names: Sequence[st
     if not len(values) == len(names) == confusion.classes:
         raise UsageError(f"There are {len(values)} values and {len(names)} names for {confusion.classes} classes; each class needs both.")
     support = confusion.counts.sum(axis=1)
-    table = _tables(confusion.counts)
+    table = class_scores(confusion.counts)
     macro, weighted = _means(table, np.ones(len(support))), _means(table, support.astype(np.float64))
     return PixelScores(
         accuracy=_quotient(int(np.trace(confusion.counts)), confusion.pixels),
@@ -78,6 +80,7 @@ def pixel_scores(confusion: Confusion, values: Sequence[int], names: Sequence[st
         mean_dice=macro["f1"],
         frequency_weighted_iou=weighted["iou"],
         mcc=matthews(confusion.counts),
+        kappa=cohen(confusion.counts),
         confusion=confusion.counts.tolist(),
         unpredicted=int(confusion.unpredicted.sum()),
         classes=[
@@ -89,13 +92,13 @@ def pixel_scores(confusion: Confusion, values: Sequence[int], names: Sequence[st
     )
 
 
-def f_score(hits: NDArray[np.int64], false: NDArray[np.int64], missed: NDArray[np.int64], beta: float = 1.0) -> NDArray[np.float64]:
+def f_score(hits: NDArray[np.number], false: NDArray[np.number], missed: NDArray[np.number], beta: float = 1.0) -> NDArray[np.float64]:
     """The F-beta score from true positives, false positives and false negatives; NaN where all three are 0.
 
     beta: how many times as much recall counts as precision; 2 gives the F2 score (5 TP / (5 TP + 4 FN + FP)).
     """
     gain = (1 + beta**2) * hits
-    return _ratio(gain, gain + beta**2 * missed + false)
+    return ratio(gain, gain + beta**2 * missed + false)
 
 
 def matthews(counts: NDArray[np.int64]) -> Score:
@@ -118,23 +121,33 @@ def matthews(counts: NDArray[np.int64]) -> Score:
     return together / (math.sqrt(spread_truth) * math.sqrt(spread_predicted))
 
 
-def _tables(counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Each score of each class, (classes,) float64; NaN throughout for a class that occurs nowhere."""
-    hits = np.diagonal(counts)
-    predicted, support = counts.sum(axis=0), counts.sum(axis=1)
+def cohen(counts: NDArray[np.int64]) -> Score:
+    """Cohen's kappa: the agreement beyond that of chance, -1 to 1; None where both hold only one and the same class."""
+    total = int(counts.sum())
+    chance = sum(t * p for t, p in zip(counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist(), strict=True))
+    return _quotient(int(np.trace(counts)) * total - chance, total**2 - chance)
+
+
+def class_scores(counts: NDArray[np.number]) -> dict[str, NDArray[np.float64]]:
+    """Each score of each class, (..., classes) float64, from one or many confusions; NaN throughout for a class that occurs nowhere.
+
+    counts: (..., classes, classes), whole numbers, rows are the truth.
+    """
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    predicted, support = counts.sum(axis=-2), counts.sum(axis=-1)
     false, missed = predicted - hits, support - hits
     either = hits + false + missed
     absent = either == 0
     return {
-        "precision": np.where(absent, np.nan, _ratio(hits, predicted, empty=0.0)),
-        "recall": np.where(absent, np.nan, _ratio(hits, support, empty=0.0)),
+        "precision": np.where(absent, np.nan, ratio(hits, predicted, empty=0.0)),
+        "recall": np.where(absent, np.nan, ratio(hits, support, empty=0.0)),
         "f1": f_score(hits, false, missed),
         "f2": f_score(hits, false, missed, beta=2.0),
-        "iou": _ratio(hits, either),
+        "iou": ratio(hits, either),
     }
 
 
-def _ratio(part: NDArray[np.number], whole: NDArray[np.number], empty: float = math.nan) -> NDArray[np.float64]:
+def ratio(part: NDArray[np.number], whole: NDArray[np.number], empty: float = math.nan) -> NDArray[np.float64]:
     """part / whole; `empty` where whole is 0."""
     quotients: NDArray[np.float64] = np.full(part.shape, empty)
     np.divide(part, whole, out=quotients, where=whole != 0)

@@ -1,8 +1,9 @@
 """The scores of a map as plain text for the terminal."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -62,6 +63,23 @@ def object_text(scores: ObjectScores) -> str:
         f"Mean over IoU {ious[0]} to {ious[-1]} and images: F2 {_figure(scores['f2'])}, AP {_figure(scores['ap'])}.",
     ]
     return "\n".join(lines)
+
+
+def score_lines(evaluation: Mapping[str, Any]) -> list[str]:
+    """What else an evaluation tells, a line each: how sure the means are, boundaries, calibration."""
+    intervals, boundary, calibration = (evaluation.get(name) for name in ("intervals", "boundary", "calibration"))
+    lines = []
+    if intervals and intervals["mean_iou"]:
+        low, high = intervals["mean_iou"]
+        mean = evaluation["pixels"]["mean_iou"]
+        lines.append(f"Mean IoU {mean:.3f}, 95 % interval {low:.3f} to {high:.3f} from {intervals['number']} {intervals['units']}.")
+    if boundary and boundary["mean_iou"] is not None:
+        lines.append(
+            f"Boundary F1 {_figure(boundary['mean_f1'])}, boundary IoU {_figure(boundary['mean_iou'])} within {boundary['distance']:g} px."
+        )
+    if calibration:
+        lines.append(f"Mean confidence {calibration['mean_confidence']:.3f}, expected calibration error {calibration['ece']:.3f}.")
+    return [*lines, ""] if lines else []
 
 
 def _align(rows: list[list[str]]) -> str:

@@ -1,9 +1,10 @@
-"""The account of a map: evaluation.json, scores of each sample, and the report, for runs and evaluations alike."""
+"""The account of a map: evaluation.json, the tables beside it, scores of each sample, and the report, for runs and evaluations alike."""
 
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -12,15 +13,20 @@ import geopandas
 import pandas as pd
 
 from terrazzo.drawing.panels import SampleView, sample_panel
-from terrazzo.evaluation.objects.scores import ObjectScores, object_scores
-from terrazzo.evaluation.scores import PixelScores, pixel_scores
+from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.labels.legend import Legend
+from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.write import write_text
 from terrazzo.reporting.report import Report, SamplePanel, write_report
+from terrazzo.workflows.account_tables import TABLES, write_tables
+from terrazzo.workflows.all_scores import all_scores
+from terrazzo.workflows.objects import LAYER_NAME, TABLE_NAME
 
 SHOWN = 2
 """Samples shown of each kind: best, median, worst."""
+EVALUATION, SAMPLES, REPORT = "evaluation.json", "samples.parquet", "report.html"
+ACCOUNT_FILES = (EVALUATION, SAMPLES, *TABLES, LAYER_NAME, TABLE_NAME, REPORT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,29 +36,31 @@ class Account:
     title: str
     legend: Legend
     tally: SetTally
+    options: EvaluationOptions
+    grids: Sequence[Grid]
+    """Of the maps."""
     images: int
     part: str | None
     """The part of the split that was evaluated; None where there is no split."""
     facts: Sequence[tuple[str, str]]
     notices: Sequence[str] = ()
+    made_from: str | None = None
+    """What tells inputs and options from others."""
 
-    def scores(self) -> PixelScores:
-        return pixel_scores(self.tally.total.confusion, self.legend.values, self.legend.names)
-
-    def objects(self) -> ObjectScores | None:
-        """The scores of objects; None where none are asked for."""
-        return None if self.tally.objects is None else object_scores(self.tally.objects)
-
+    @cached_property
     def evaluation(self) -> dict[str, Any]:
         """What evaluation.json holds."""
         found: dict[str, Any] = {
-            "pixels": self.scores(),
-            **({} if self.tally.objects is None else {"objects": self.objects()}),
-            "samples": "samples.parquet",
+            **all_scores(self.tally, self.legend, self.options, self.grids),
+            "samples": SAMPLES,
             "images": self.images,
             "valid_pixels": self.tally.total.confusion.pixels,
         }
-        return found if self.part is None else {**found, "part": self.part}
+        if self.part is not None:
+            found["part"] = self.part
+        if self.made_from is not None:
+            found["made_from"] = self.made_from
+        return found
 
 
 def versions() -> dict[str, str]:
@@ -98,20 +106,34 @@ def panels(frame: geopandas.GeoDataFrame, view: Callable[[int], SampleView], leg
     return made
 
 
-def write_account(
+def made_from_of(folder: Path) -> str | None:
+    """What the evaluation in a folder says it was made from; None if it says nothing, or is not there."""
+    try:
+        found = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    made_from = found.get("made_from") if isinstance(found, dict) else None
+    return made_from if isinstance(made_from, str) else None
+
+
+def write_scores(folder: Path, account: Account) -> None:
+    """Write evaluation.json, and the same as tables: an evaluation claims its folder by the first."""
+    write_text(folder / EVALUATION, json.dumps(account.evaluation, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_tables(folder, account.evaluation, account.tally)
+
+
+def write_page(
     folder: Path, account: Account, samples: Sequence[SamplePanel], curves: Sequence[Mapping[str, Any]] = (), recipe_toml: str = ""
 ) -> None:
-    """Write evaluation.json, then report.html: who finds the report finds everything."""
-    evaluation = account.evaluation()
-    write_text(folder / "evaluation.json", json.dumps(evaluation, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write report.html, after everything else: who finds it finds all."""
     report = Report(
         title=account.title,
         legend=account.legend,
-        evaluation=evaluation,
+        evaluation=account.evaluation,
         facts=account.facts,
         notices=account.notices,
         curves=curves,
         samples=samples,
         recipe_toml=recipe_toml,
     )
-    write_report(folder / "report.html", report)
+    write_report(folder / REPORT, report)

@@ -1,5 +1,6 @@
 """evaluate: compare maps with labels."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,21 +9,35 @@ import pandas as pd
 
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import ConflictError
-from terrazzo.evaluation.text import class_table, object_text
+from terrazzo.evaluation.tally.collection import SetTally
+from terrazzo.evaluation.text import class_table, object_text, score_lines
 from terrazzo.evaluation.where.by_sample import score_row, score_table
 from terrazzo.labels.legend import IGNORE
 from terrazzo.labels.masks import MaskLabels
-from terrazzo.labels.sentences import counted
+from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.rasters.write import check_writable
 from terrazzo.samples.checks import check_shared
 from terrazzo.samples.footprints import SceneWindows, footprints
-from terrazzo.workflows.account import Account, panels, versions, with_scores, write_account
+from terrazzo.workflows.account import (
+    ACCOUNT_FILES,
+    EVALUATION,
+    REPORT,
+    SAMPLES,
+    Account,
+    made_from_of,
+    panels,
+    versions,
+    with_scores,
+    write_page,
+    write_scores,
+)
+from terrazzo.workflows.account_tables import TABLES
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.map_counts import count_maps, image_of
-from terrazzo.workflows.map_pairs import MapHeader, Pair, PairLegends, find_maps, find_pair_legend, map_headers, pair_maps
-from terrazzo.workflows.objects import object_columns, scores_by_scene, write_objects
+from terrazzo.workflows.map_pairs import MapHeader, Pair, PairLegends, find_maps, find_pair_legend, map_headers, pair_maps, pairs_origin
+from terrazzo.workflows.objects import object_columns, object_files, scores_by_scene, write_objects
 from terrazzo.workflows.where.layers import save_table
 
 LARGEST_VIEW_PX = 2048
@@ -30,52 +45,88 @@ LARGEST_VIEW_PX = 2048
 
 
 def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
-    """Count how maps agree with labels; writes OUT/evaluation.json, OUT/samples.parquet (a row an image) and OUT/report.html,
+    """Count how maps agree with labels: OUT/evaluation.json, the same as CSV tables, OUT/samples.parquet (a row an image), OUT/report.html,
     and where objects are asked for OUT/objects.gpkg and OUT/objects.csv (a row an object).
 
     predictions, labels: a file, a folder or a pattern each; labels of any form but rules. Every map needs a label; labels without a
-    map are left out and counted in a notice. The legend is the one the maps carry, unless [legend] is given.
-    Raises UsageError for rules, PairingError, LabelError or RasterError naming all files that do not fit, ConflictError if OUT holds an
-    evaluation, EnvironmentFault.
+    map are left out and counted in a notice. The legend is the one the maps carry, unless [legend] is given. Probabilities beside the maps,
+    as predict writes them, are scored too. An evaluation that is there already, of the same inputs and options, is kept.
+    Raises UsageError for rules, PairingError, LabelError or RasterError naming all files that do not fit, ConflictError if OUT holds
+    files of these names made otherwise, EnvironmentFault.
     """
     context, out = context or open_context(), Path(out)
-    if (out / "report.html").exists():
-        raise ConflictError(f"{out} holds a report already. Give another OUT.")
     check_writable(out)
     pairs, unused = pair_maps(find_maps(str(predictions)), str(labels), context.recipe.data)
+    made_from = pairs_origin(pairs, context)
+    if _kept(out, made_from):
+        return _result(out, [f"{out} kept: it holds this evaluation already."])
     headers = map_headers(pairs)
     legend = find_pair_legend(pairs, headers, context)
     images = [LabelledImage(name=pair.name, path=pair.prediction, grid=header.grid) for pair, header in zip(pairs, headers, strict=True)]
     check_shared([(image, pair.label) for image, pair in zip(images, pairs, strict=True)], context.recipe.labels)
     tally = count_maps(pairs, legend, context)
-    rows = {number: score_row(tally.scenes[pair.name], legend.maps) for number, pair in enumerate(pairs)}
+    rows = {number: score_row(tally.scenes[pair.name].confusion, legend.maps) for number, pair in enumerate(pairs)}
     found = scores_by_scene(tally.objects)
     of_objects = {number: found[pair.name] for number, pair in enumerate(pairs) if pair.name in found}
     frame = with_scores(_table(pairs, headers), object_columns(score_table(rows, legend.maps), of_objects))
-    notices = [f"{counted(unused, 'label')} without a map: left out."] if unused else []
-    if unpredicted := int(tally.total.confusion.unpredicted.sum()):
-        notices.append(f"{counted(unpredicted, 'labelled pixel')} without a prediction: in no score.")
     account = Account(
         title=out.resolve().name,
         legend=legend.maps,
         tally=tally,
+        options=context.recipe.evaluation,
+        grids=[header.grid for header in headers],
         images=len(pairs),
         part=None,
         facts=list(versions().items()),
-        notices=notices,
+        notices=_notices(unused, tally),
+        made_from=made_from,
     )
-    grids = {pair.name: header.grid for pair, header in zip(pairs, headers, strict=True)}
-    outputs = [] if tally.objects is None else write_objects(out, tally.objects, grids)
-    save_table(out / "samples.parquet", frame)
-    write_account(out, account, panels(frame, lambda number: _view(pairs[number], legend), legend.maps))
-    objects = account.objects()
-    lines = [class_table(account.scores()), "", *([object_text(objects), ""] if objects else []), *notices]
-    written: Written = {"evaluation": out / "evaluation.json", "report": out / "report.html", "samples": out / "samples.parquet"}
+    write_scores(out, account)
+    save_table(out / SAMPLES, frame)
+    if tally.objects is not None:
+        write_objects(out, tally.objects, {pair.name: header.grid for pair, header in zip(pairs, headers, strict=True)})
+    write_page(out, account, panels(frame, lambda number: _view(pairs[number], legend), legend.maps))
+    return _result(out, account.notices)
+
+
+def _kept(out: Path, made_from: str) -> bool:
+    """Whether the evaluation is there already. Raises ConflictError if files of its names are, and were made otherwise."""
+    there = [out / name for name in ACCOUNT_FILES if (out / name).exists()]
+    if not there:
+        return False
+    if made_from_of(out) != made_from:
+        raise ConflictError(
+            f"{out} holds files that these maps, labels and options did not make: {listed(path.name for path in there)}. Give another OUT."
+        )
+    return (out / REPORT).exists()
+
+
+def _result(out: Path, said: Sequence[str]) -> Result:
+    """What a finished evaluation shows and names."""
+    evaluation = json.loads((out / EVALUATION).read_text(encoding="utf-8"))
+    objects = evaluation.get("objects")
+    lines = [class_table(evaluation["pixels"]), "", *score_lines(evaluation), *([object_text(objects), ""] if objects else []), *said]
+    written: Written = {
+        "evaluation": out / EVALUATION,
+        "report": out / REPORT,
+        "samples": out / SAMPLES,
+        "outputs": [*(out / name for name in TABLES if (out / name).exists()), *object_files(out)],
+    }
     return Result(
-        text="\n".join([*lines, f"Report: {out / 'report.html'}"]),
-        written={**written, "outputs": outputs} if outputs else written,
-        facts={"pixels": account.scores(), **({"objects": objects} if objects else {})},
+        text="\n".join([*lines, f"Report: {out / REPORT}"]),
+        written=written,
+        facts={"pixels": evaluation["pixels"], **({"objects": objects} if objects else {})},
     )
+
+
+def _notices(unused: int, tally: SetTally) -> list[str]:
+    notices = [f"{counted(unused, 'label')} without a map: left out."] if unused else []
+    if unpredicted := int(tally.total.confusion.unpredicted.sum()):
+        notices.append(f"{counted(unpredicted, 'labelled pixel')} without a prediction: in no score.")
+    without = sum(scene.mean_confidence is None for scene in tally.scenes.values())
+    if 0 < without < len(tally.scenes):
+        notices.append(f"{without} of {len(tally.scenes)} maps without probabilities: they are in no score of those.")
+    return notices
 
 
 def _table(pairs: Sequence[Pair], headers: Sequence[MapHeader]) -> geopandas.GeoDataFrame:

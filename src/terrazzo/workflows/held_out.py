@@ -188,7 +188,7 @@ class _Counter:
             self._tally = SceneTally(self.tally.total.confusion.classes, self._options, shape, self._rule)
         self._tally.add(rows)
         if rows.row_end == shape[0]:
-            self.tally.add(scene, self._tally.finish(), self._tally.objects())
+            self.tally.add(scene, self._tally.finish())
             self._tally = None
 
 

@@ -1,20 +1,28 @@
 """Counting maps against their labels, of any size in constant memory."""
 
+import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 
-from terrazzo.errors import LabelError
+import numpy as np
+
+from terrazzo.errors import DataError, LabelError, RasterError
 from terrazzo.evaluation.objects.rule import ObjectRule, rule_of
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.evaluation.tally.rows import Rows
-from terrazzo.evaluation.tally.scene import SceneTally
+from terrazzo.evaluation.tally.scene import SceneCounts, SceneTally
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.kinds import kind_of
+from terrazzo.labels.legend import Legend
 from terrazzo.labels.masks import MaskLabels
-from terrazzo.labels.source import LabelledImage
+from terrazzo.labels.sentences import counted
+from terrazzo.labels.source import LabelledImage, Labels
 from terrazzo.labels.survey import row_blocks
+from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.grid import Grid, grids_agree
-from terrazzo.rasters.raster import open_raster
+from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.window import Window
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.map_pairs import Pair, PairLegends
 
@@ -33,36 +41,71 @@ def count_maps(pairs: Sequence[Pair], legends: PairLegends, context: Context) ->
     objects = rule_of(options, legends.maps)
     tally = SetTally(len(legends.maps.classes), objects)
     failures = Failures()
+
+    def count(pair: Pair) -> SceneCounts | DataError:
+        try:
+            return count_map(pair, legends, options, objects)
+        except DataError as error:
+            return error
+
+    threads = context.threads or os.cpu_count() or 1
     with context.progress.task("evaluate", len(pairs), "images") as advance:
-        for pair in pairs:
-            with failures.collect():
-                scene = count_map(pair, legends, options, objects)
-                tally.add(pair.name, scene.finish(), scene.objects())
+        for pair, found in zip(pairs, ahead(count, pairs, threads), strict=True):
+            if isinstance(found, DataError):
+                failures.add(found)
+            else:
+                tally.add(pair.name, found)
             advance(1)
     failures.check(len(pairs), "images")
     return tally
 
 
-def count_map(pair: Pair, legends: PairLegends, options: EvaluationOptions, objects: ObjectRule | None = None) -> SceneTally:
-    """One pair, counted. Raises LabelError or RasterError if map and label cannot be compared."""
-    with MaskLabels(pair.prediction, legends.maps) as maps, legends.labels.open(pair.label, image_of(pair, maps)) as masks:
-        if maps.shape != masks.shape:
-            raise LabelError(
-                f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, its map {pair.prediction} {maps.shape[0]} x {maps.shape[1]}."
+def count_map(pair: Pair, legends: PairLegends, options: EvaluationOptions, objects: ObjectRule | None = None) -> SceneCounts:
+    """The counts of one pair, whose rows are read on a thread of their own.
+
+    Raises LabelError or RasterError if they cannot be compared.
+    """
+    classes = len(legends.maps.classes)
+    with ExitStack() as stack:
+        maps = stack.enter_context(MaskLabels(pair.prediction, legends.maps))
+        masks = stack.enter_context(legends.labels.open(pair.label, image_of(pair, maps)))
+        _check_fit(pair, maps, masks)
+        shares = stack.enter_context(open_raster(pair.probabilities)) if pair.probabilities is not None else None
+        if shares is not None:
+            _check_probabilities(shares, pair, maps, legends.maps)
+
+        def read(window: Window) -> Rows:
+            return Rows(
+                row_off=window.row_off,
+                truth=masks.read(window),
+                predicted=maps.read(window),
+                probabilities=shares.read(window).values if shares is not None else None,
+                instances=masks.instances(window) if objects and masks.has_instances else None,
+                predicted_instances=maps.instances(window) if objects and options.numbered_maps else None,
             )
-        _check_place(pair, maps.grid)
-        tally = SceneTally(len(legends.maps.classes), options, maps.shape, objects)
-        for window in row_blocks(maps.shape):
-            tally.add(
-                Rows(
-                    row_off=window.row_off,
-                    truth=masks.read(window),
-                    predicted=maps.read(window),
-                    instances=masks.instances(window) if objects and masks.has_instances else None,
-                    predicted_instances=maps.instances(window) if objects and options.numbered_maps else None,
-                )
-            )
-        return tally
+
+        tally = SceneTally(classes, options, maps.shape, objects)
+        for rows in ahead(read, row_blocks(maps.shape, 1 if shares is None else 2 * classes), 1):
+            tally.add(rows)
+        return tally.finish()
+
+
+def _check_fit(pair: Pair, maps: MaskLabels, masks: Labels) -> None:
+    if maps.shape != masks.shape:
+        raise LabelError(
+            f"{pair.label} is {masks.shape[0]} x {masks.shape[1]} pixels, its map {pair.prediction} {maps.shape[0]} x {maps.shape[1]}."
+        )
+    _check_place(pair, maps.grid)
+
+
+def _check_probabilities(shares: Raster, pair: Pair, maps: MaskLabels, legend: Legend) -> None:
+    """Refuse probabilities that are not those of the map beside them."""
+    classes = len(legend.classes)
+    if shares.bands != classes or shares.dtype != np.uint16 or shares.shape != maps.shape:
+        raise RasterError(
+            f"{shares.path} has {counted(shares.bands, 'band')} of type {shares.dtype} and {shares.shape[0]} x {shares.shape[1]} pixels; "
+            f"the probabilities of {pair.prediction.name} are {classes} of uint16 and {maps.shape[0]} x {maps.shape[1]}. Move it away."
+        )
 
 
 def _check_place(pair: Pair, grid: Grid) -> None:

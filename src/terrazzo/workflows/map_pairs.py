@@ -1,20 +1,23 @@
 """Maps and their labels: paired by name, read in the same classes."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from terrazzo.errors import LabelError, PairingError, UsageError
 from terrazzo.labels.failures import Failures
-from terrazzo.labels.kinds import find_labels, one_kind
+from terrazzo.labels.kinds import find_labels, fingerprint, one_kind
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.options import LegendOptions
 from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.labels.rules import are_rules
 from terrazzo.labels.sentences import counted, listed
-from terrazzo.prediction.maps import MAP_SUFFIX
-from terrazzo.rasters.files import ImageFile, find_images
+from terrazzo.prediction.maps import MAP_SUFFIX, probabilities_path
+from terrazzo.rasters.files import ImageFile, digest, find_images
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
@@ -30,6 +33,12 @@ class Pair:
     prediction: Path
     label: Path
 
+    @property
+    def probabilities(self) -> Path | None:
+        """The probabilities beside the map, as predict writes them; None if there are none."""
+        path = probabilities_path(self.prediction)
+        return path if path.exists() else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairLegends:
@@ -43,7 +52,10 @@ def find_maps(spec: str) -> list[ImageFile]:
     """The maps that are meant; where some end in _predseg, only those, and the ending is no part of their names."""
     found = find_images(spec, Path.cwd())
     ours = [file for file in found if file.name.endswith(MAP_SUFFIX)]
-    return [ImageFile(name=file.name.removesuffix(MAP_SUFFIX), path=file.path) for file in ours] or found
+    if ours:
+        return [ImageFile(name=file.name.removesuffix(MAP_SUFFIX), path=file.path) for file in ours]
+    beside = {probabilities_path(file.path) for file in found}
+    return [file for file in found if file.path not in beside]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +130,24 @@ def _bare(name: str, data: DataOptions) -> str:
     """A label's name without the prefix and suffix of its stem, where it has them."""
     folder, slash, stem = name.rpartition("/")
     return f"{folder}{slash}{stem.removeprefix(data.pair_prefix).removesuffix(data.pair_suffix)}"
+
+
+def pairs_origin(pairs: Sequence[Pair], context: Context) -> str:
+    """A digest of all that an evaluation of the pairs depends on: their bytes and the options, without paths.
+
+    Raises RasterError or LabelError if a file cannot be read.
+    """
+    recipe = context.recipe
+    labels = {label: fingerprint(label) for label in {pair.label for pair in pairs}}
+    facts = {
+        "pairs": [
+            [pair.name, labels[pair.label], *(digest(path) for path in (pair.prediction, pair.probabilities) if path is not None)]
+            for pair in pairs
+        ],
+        "options": [table.model_dump(mode="json") for table in (recipe.legend, recipe.labels, recipe.evaluation)],
+        "terrazzo": version("terrazzo"),
+    }
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=20).hexdigest()
 
 
 def find_pair_legend(pairs: Sequence[Pair], headers: Sequence[MapHeader], context: Context) -> PairLegends:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError, RecipeError
 from terrazzo.evaluation.objects.rule import rule_of
-from terrazzo.evaluation.text import class_table, object_text
+from terrazzo.evaluation.text import class_table, object_text, score_lines
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.sentences import counted, listed
@@ -39,7 +39,7 @@ from terrazzo.training.losses import balanced_weights, build_loss
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.training.windows import WindowLog
-from terrazzo.workflows.account import Account, panels, versions, with_scores, write_account
+from terrazzo.workflows.account import Account, panels, versions, with_scores, write_page, write_scores
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, Judged, score_held_out
 from terrazzo.workflows.lesson_samples import choose_samples
@@ -215,6 +215,8 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
         title=folder.path.name,
         legend=legend,
         tally=found.tally,
+        options=context.recipe.evaluation,
+        grids=[store.raster(scene).grid for scene in found.maps],
         images=len(found.maps),
         part=found.part,
         facts=_facts(samples, found.part, predictor),
@@ -223,14 +225,17 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     if found.tally.objects is not None:
         write_objects(folder.path, found.tally.objects, {scene: store.raster(scene).grid for scene in found.maps})
     recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()
-    write_account(folder.path, account, panels(samples.part(found.part).frame, view, legend), rows, recipe_toml)
+    write_scores(folder.path, account)
+    write_page(folder.path, account, panels(samples.part(found.part).frame, view, legend), rows, recipe_toml)
 
 
 def run_result(folder: RunFolder) -> Result:
     """What a finished run shows and names."""
     evaluation = json.loads(folder.evaluation.read_text(encoding="utf-8"))
     objects = f"{object_text(evaluation['objects'])}\n\n" if "objects" in evaluation else ""
-    text = f"{class_table(evaluation['pixels'])}\n\n{objects}Evaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
+    more = "\n".join(score_lines(evaluation))
+    text = f"{class_table(evaluation['pixels'])}\n\n{more}\n{objects}"
+    text += f"Evaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
     text += f"Report: {folder.report}\nMaps:   {folder.maps}\nErrors: {folder.error_map}\nModel:  {folder.model}"
     written: Written = {
         "run": folder.path,

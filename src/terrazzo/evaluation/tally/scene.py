@@ -3,20 +3,38 @@
     tally = SceneTally(classes, options, shape)
     tally.add(Rows(row_off=0, truth=truth, predicted=predicted))       # rows 0 to 99
     tally.add(Rows(row_off=100, truth=truth, predicted=predicted))     # rows 100 to 163
-    tally.finish()                                                     # Counts
+    tally.finish()                                                     # SceneCounts
 
 Each part that counts gets all rows in order; a part that looks at neighbours keeps the few rows that it still needs.
 """
 
-from terrazzo.errors import UsageError
-from terrazzo.evaluation.confusion import Confusion
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.errors import LabelError, UsageError
+from terrazzo.evaluation.confidence import ConfidenceCounts
 from terrazzo.evaluation.objects.found import FoundObjects
 from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.evaluation.objects.tally import ObjectTally
 from terrazzo.evaluation.options import EvaluationOptions
+from terrazzo.evaluation.tally.blocks import BlockTally
+from terrazzo.evaluation.tally.boundary import BoundaryTally
 from terrazzo.evaluation.tally.counts import Counts
 from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.rasters.window import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneCounts:
+    """What one scene gives."""
+
+    counts: Counts
+    blocks: NDArray[np.int64]
+    """(blocks, classes, classes), the confusion of each block of it that holds a pixel."""
+    objects: FoundObjects | None = None
+    """Matched, where they are asked for."""
 
 
 class SceneTally:
@@ -26,28 +44,43 @@ class SceneTally:
         """classes: number of classes. shape: (height, width) of the scene in pixels. objects: which are matched; None: none are."""
         self.options = options
         self.shape = shape
+        self._classes = classes
         self._rows = 0
-        self._confusion = Confusion(classes)
+        self._blocks = BlockTally(classes, shape)
+        self._boundary = BoundaryTally(classes, options.boundary, shape) if options.boundary else None
+        self._confidence: ConfidenceCounts | None = None
         self._objects = None if objects is None else ObjectTally(objects)
 
     def add(self, rows: Rows) -> None:
         """Count the next rows; those before them have been added.
 
-        Raises LabelError if the arrays do not fit each other, UsageError if the rows are not the next ones.
+        Raises LabelError if the arrays do not fit each other or the scene, UsageError if the rows are not the next ones.
         """
         if rows.row_off != self._rows:
             raise UsageError(f"Rows from {rows.row_off} cannot be counted after {self._rows} rows; rows come in order.")
-        self._confusion.add(rows.truth, rows.predicted)
+        if not rows.truth.shape == rows.predicted.shape == (len(rows.truth), self.shape[1]):
+            raise LabelError(
+                f"The labels have shape {rows.truth.shape} and the prediction {rows.predicted.shape}; both must be {self.shape[1]} wide."
+            )
+        self._blocks.add(rows)
+        if self._boundary is not None:
+            self._boundary.add(rows)
+        if rows.probabilities is not None:
+            if self._confidence is None:
+                self._confidence = ConfidenceCounts.none(self._classes)
+            self._confidence.add(rows.truth, rows.predicted, rows.probabilities)
         if self._objects is not None:
             self._objects.add(rows.row_off, rows.truth, rows.predicted, rows.instances, rows.predicted_instances)
         self._rows = rows.row_end
 
-    def finish(self) -> Counts:
+    def finish(self) -> SceneCounts:
         """The counts of the scene, once all its rows were added. Raises UsageError if some were not."""
         if self._rows != self.shape[0]:
             raise UsageError(f"{self._rows} rows of {self.shape[0]} were counted; all are needed.")
-        return Counts(confusion=self._confusion)
-
-    def objects(self) -> FoundObjects | None:
-        """The objects of the scene, matched, once all its rows were added; None where none are asked for."""
-        return None if self._objects is None else self._objects.found()
+        confusion, blocks = self._blocks.finish()
+        boundary = self._boundary.finish() if self._boundary is not None else None
+        return SceneCounts(
+            counts=Counts(confusion=confusion, boundary=boundary, confidence=self._confidence),
+            blocks=blocks,
+            objects=self._objects.found() if self._objects is not None else None,
+        )
