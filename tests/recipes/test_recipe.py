@@ -12,7 +12,8 @@ from terrazzo.errors import RecipeError
 from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.recipe import TABLES, Recipe, load_recipe, make_recipe, overlay, to_toml
 from terrazzo.recipes.settings import Setting
-from terrazzo.samples.options import SamplesOptions, SplitOptions
+from terrazzo.samples.options import SamplesOptions
+from terrazzo.samples.split.options import SplitOptions
 from terrazzo.training.options import TrainingOptions
 
 

@@ -94,7 +94,9 @@ def make_samples(legend: Legend) -> MakeSamples:
                     }
                 )
                 x, y = (origins or {}).get(name, (0.0, 0.0))
-                footprints.append(shapely.box(x + window.col_off, y - window.row_end, x + window.col_end, y - window.row_off))
+                left, right = x + window.col_off, x + window.col_end
+                top, bottom = y - window.row_off, y - window.row_end
+                footprints.append(shapely.Polygon([(left, top), (right, top), (right, bottom), (left, bottom)]))
         crs = "EPSG:32633" if origins else None
         frame = geopandas.GeoDataFrame(pd.DataFrame(rows), geometry=footprints, crs=crs)
         return Samples(frame=frame, legend=legend, size=size, stride=(size[0] - overlap_px, size[1] - overlap_px))

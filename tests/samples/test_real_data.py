@@ -12,9 +12,10 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.samples.audit.leaks import find_leaks
 from terrazzo.samples.checks import check_scenes
 from terrazzo.samples.index import build_index
-from terrazzo.samples.options import SamplesOptions, SplitOptions
+from terrazzo.samples.options import SamplesOptions
 from terrazzo.samples.scenes import find_scenes
-from terrazzo.samples.split import assign_split
+from terrazzo.samples.split.assign import assign_split
+from terrazzo.samples.split.options import SplitOptions
 from terrazzo.samples.table import Samples
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

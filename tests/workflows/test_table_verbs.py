@@ -7,7 +7,8 @@ import pytest
 
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, PairingError, SplitError, UsageError
 from terrazzo.recipes.recipe import Recipe, load_recipe
-from terrazzo.samples.options import SamplesOptions, SplitOptions
+from terrazzo.samples.options import SamplesOptions
+from terrazzo.samples.split.options import SplitOptions
 from terrazzo.samples.table import load
 from terrazzo.simulation.options import SimulationOptions
 from terrazzo.workflows.context import Context

@@ -45,7 +45,7 @@ class TestARun:
             "error_map.gpkg",
             "suspicious.parquet",
         }
-        rest = {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif"}
+        rest = {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif", "split.csv"}
         assert {"classes.csv", "confusion.csv", "calibration.csv", "thresholds.csv", "area.csv"} <= names
         assert names - set(wanted.split()) - set(TABLES) == rest | where
 

@@ -20,7 +20,8 @@ from terrazzo.rasters.chips.options import ChipOptions
 from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.settings import Setting, lay_over, parse_set, source_of
 from terrazzo.recipes.validation import table_types, validate
-from terrazzo.samples.options import AugmentOptions, DrawOptions, SamplesOptions, SplitOptions
+from terrazzo.samples.options import AugmentOptions, DrawOptions, SamplesOptions
+from terrazzo.samples.split.options import SplitOptions
 from terrazzo.simulation.options import ScenesOptions, SimulationOptions
 from terrazzo.training.options import TrainingOptions
 

@@ -284,6 +284,7 @@ SPLIT = Verb(
     extras=(
         Extra(name="out", kind="path", help="Of a folder: where its parts go; default: FOLDER/split."),
         Extra(name="link", kind="switch", help="Of a folder: symbolic links instead of copies."),
+        Extra(name="lists", kind="path", help="Of a table: a CSV to write, every window with its part; see [split] list_file."),
     ),
     tables=("data", "legend", "labels", "split"),
     flags=("split",),

@@ -69,13 +69,14 @@ def check_labels(scenes: Sequence[Scene], options: DataOptions, labels: LabelOpt
     found: list[CheckedScene] = []
     for scene in scenes:
         with failures.collect():
-            found.append(_checked(scene, options))
+            found.append(check_scene(scene, options))
     failures.check(len(scenes), "scenes")
     check_shared([(fact.labelled, fact.scene.label) for fact in found if isinstance(fact.scene.label, Path)], labels)
     return found
 
 
-def _checked(scene: Scene, options: DataOptions) -> CheckedScene:
+def check_scene(scene: Scene, options: DataOptions) -> CheckedScene:
+    """Open an image, and see that its mask fits it if it has one. Raises LabelError or RasterError."""
     with open_raster(scene.image, options) as image:
         fact = CheckedScene(scene=scene, bands=image.bands, dtype=image.dtype, grid=image.grid, own_grid=image.own_grid, place=image.place)
     if isinstance(scene.label, Path) and kind_of(scene.label) == "masks" and not resampled(options):

@@ -1,4 +1,4 @@
-"""[samples], [split], [draw] and [augment]: what a model learns from."""
+"""[samples], [draw] and [augment]: what a model learns from."""
 
 from typing import Annotated, Literal
 
@@ -50,34 +50,6 @@ class SamplesOptions(Options):
             shared = int(self.overlap * min(self.shape))
             return self.shape[0] - shared, self.shape[1] - shared
         return self.stride if isinstance(self.stride, tuple) else (self.stride, self.stride)
-
-
-class SplitOptions(Options):
-    by: Literal["block", "scene", "sequence", "kfold", "random", "given", "none"] = Field(
-        "block",
-        description="block: by ground; scene: whole images at random; sequence: the last images in natural name order; kfold: every "
-        "n-th image; random: groups of overlapping windows; given: only the lists below; none: all is for training.",
-    )
-    validation: float = Field(0.2, ge=0, lt=1, description="Share of the kept windows (scene, sequence: of the images) for validation.")
-    test: float = Field(0.0, ge=0, lt=1, description="Share kept for the last, honest figure.")
-    seed: int = Field(0, ge=0, lt=2**63, description="Seed of the draw.")
-    block_px: int | None = Field(None, ge=8, description="Side of a block in pixels; default: the largest that leaves ten blocks.")
-    folds: int = Field(5, ge=2, description="kfold: number of folds; scene i in natural name order is in fold i mod folds.")
-    fold: int = Field(0, ge=0, description="kfold: the fold that is the test part, from 0.")
-    train_scenes: list[str] = Field(default_factory=list, description="Scenes for training, by name or pattern, such as 'train/*'.")
-    validation_scenes: list[str] = Field(default_factory=list, description="Scenes for validation, by name or pattern.")
-    test_scenes: list[str] = Field(default_factory=list, description="Scenes for the test, by name or pattern.")
-    allow_leak: bool = Field(False, description="Train although training and held-out parts share ground or files; the run records it.")
-
-    @model_validator(mode="after")
-    def _check(self) -> "SplitOptions":
-        if self.validation + self.test >= 1:
-            raise ValueError(
-                f"validation ({self.validation}) and test ({self.test}) leave nothing to train on; their sum must stay below 1"
-            )
-        if self.fold >= self.folds:
-            raise ValueError(f"fold is {self.fold}; it must be smaller than folds ({self.folds})")
-        return self
 
 
 WindowRule = Literal["listed", "jitter", "random"]

@@ -21,7 +21,7 @@ def table_pairs(path: Path, root: Path, images: Sequence[ImageFile], labels: Seq
 
     Raises PairingError that lists all images without row, entries that name no file or several, and what is named twice.
     """
-    rows = list(_rows(path))
+    rows = list(table_rows(path, COLUMNS))
     finders = (_Finder(images, root, path.parent), _Finder(labels, root, path.parent))
     found: dict[Path, Path] = {}
     wrong: list[str] = []
@@ -53,23 +53,27 @@ def _check(path: Path, found: Mapping[Path, Path], wrong: Sequence[str], images:
         raise PairingError("\n".join(sentences))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
-    """The rows with their numbers, the header being row 1."""
+def table_rows(path: Path, columns: tuple[str, str]) -> Iterator[tuple[int, tuple[str, str]]]:
+    """The rows of two columns of a CSV with their numbers, the header being row 1; empty rows are left out.
+
+    Raises PairingError if it cannot be read, or a column or a cell is missing.
+    """
+    first, second = columns
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             header = [name.strip().lower() for name in next(reader, [])]
-            if any(header.count(column) != 1 for column in COLUMNS):
-                raise PairingError(f"{path} has the columns {listed(header)}; it needs one called image and one called label.")
-            places = [header.index(column) for column in COLUMNS]
+            if any(header.count(column) != 1 for column in columns):
+                raise PairingError(f"{path} has the columns {listed(header)}; it needs one called {first} and one called {second}.")
+            places = [header.index(column) for column in columns]
             for row in reader:
                 if not any(cell.strip() for cell in row):
                     continue
                 if len(row) <= max(places):
-                    raise PairingError(f"{path}, row {reader.line_num}: {counted(len(row), 'cell')}; an image and a label are needed.")
+                    raise PairingError(f"{path}, row {reader.line_num}: {counted(len(row), 'cell')}; {first} and {second} are needed.")
                 yield reader.line_num, (row[places[0]].strip(), row[places[1]].strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise PairingError(f"{path} cannot be read as a CSV of image and label: {_reason(error)}.") from error
+        raise PairingError(f"{path} cannot be read as a CSV of {first} and {second}: {_reason(error)}.") from error
 
 
 def _reason(error: Exception) -> str:

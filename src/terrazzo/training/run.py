@@ -31,6 +31,10 @@ class RunFolder:
         return self.path / "samples.parquet"
 
     @property
+    def split_list(self) -> Path:
+        return self.path / "split.csv"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 

@@ -8,6 +8,7 @@ from typing import Literal
 from terrazzo.progress import Progress, Silent
 from terrazzo.recipes.recipe import TABLES, Recipe, load_recipe, make_recipe
 from terrazzo.recipes.settings import parse_set
+from terrazzo.samples.split.options import SplitOptions
 
 Key = Literal["run", "model", "evaluation", "report", "samples", "outputs"]
 Written = Mapping[Key, Path | Sequence[Path]]
@@ -28,6 +29,12 @@ class Context:
     """auto, cpu, cuda, cuda:1, mps."""
     threads: int | None = None
     """Threads to compute with; None: one a core."""
+
+    @property
+    def split(self) -> SplitOptions:
+        """[split], the files that it names being absolute."""
+        options = self.recipe.split
+        return options.model_copy(update={name: self.folder / path.expanduser() for name, path in options.files.items()})
 
     @property
     def root(self) -> Path:

@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Sequence
 
+from terrazzo.labels.reader import LabelReader
 from terrazzo.samples.scenes import Scene
-from terrazzo.samples.split import assign_split, audit
+from terrazzo.samples.split.assign import assign_split
+from terrazzo.samples.split.tell import audit
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.index import index_scenes
 from terrazzo.workflows.packed_lesson import GivenTable
+from terrazzo.workflows.recount import recount_in
 from terrazzo.workflows.sample_origin import check_fresh
 
 log = logging.getLogger(__name__)
@@ -21,10 +24,15 @@ def choose_samples(scenes: Sequence[Scene], table: GivenTable | None, context: C
     """
     recipe = context.recipe
     if table is None:
-        return assign_split(index_scenes(scenes, recipe.data, context), recipe.split)
+        return _split(index_scenes(scenes, recipe.data, context), scenes, context)
     check_fresh(table.path, table.samples, scenes, context)
     if table.samples.frame["split"].isna().all():
-        return assign_split(table.samples, recipe.split)
+        return _split(table.samples, scenes, context)
     log.info("The split is that of %s.", table.path)
     audit(table.samples, recipe.split)
     return table.samples
+
+
+def _split(samples: Samples, scenes: Sequence[Scene], context: Context) -> Samples:
+    reader = LabelReader(samples.legend, context.recipe.data, context.recipe.labels)
+    return assign_split(samples, context.split, recount_in(scenes, reader, context.progress))

@@ -1,14 +1,16 @@
 """Whether a samples table is still that of its images, labels and options."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from terrazzo.errors import ConflictError, DataError
 from terrazzo.labels.options import LegendOptions
+from terrazzo.options import Options
 from terrazzo.rasters.location import to_path
 from terrazzo.recipes.recipe import Recipe
 from terrazzo.samples.fingerprint import Fingerprint, Settings, digest_scenes
@@ -19,6 +21,8 @@ from terrazzo.samples.table import Samples, load
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.origin import reading_origin
 from terrazzo.workflows.packed_lesson import GivenTable, as_packed
+
+Table = TypeVar("Table", bound=Options)
 
 
 def settings_of(recipe: Recipe) -> Settings:
@@ -48,19 +52,33 @@ def taken_from(recipe: Recipe, path: Path, samples: Samples) -> Recipe:
 
     Raises DataError if the table's options are none.
     """
-    known: dict[str, dict[str, object]] = {"samples": {}, "legend": {}}
-    for name, value in samples.fingerprint.settings.items():
-        table, _, option = name.partition(".")
-        known.setdefault(table, {})[option] = value
-    given = recipe.samples.model_dump(exclude_unset=True)
-    if given.get("overlap"):
-        known["samples"].pop("stride", None)
-    try:
-        filled = SamplesOptions.model_validate({**known["samples"], **given, "table": str(path)})
-        legend = recipe.legend if recipe.legend.model_fields_set else LegendOptions.model_validate(known["legend"])
-    except ValidationError as error:
-        raise DataError(f"{path}: the table's note on its options cannot be read. Make the table anew with `terrazzo index`.") from error
+    known = TableOptions(path=path, settings=samples.fingerprint.settings)
+    given = {**recipe.samples.model_dump(exclude_unset=True), "table": str(path)}
+    filled = known.take(SamplesOptions, "samples", given, "stride" if given.get("overlap") else None)
+    legend = recipe.legend if recipe.legend.model_fields_set else known.take(LegendOptions, "legend")
     return recipe.model_copy(update={"samples": filled, "legend": legend})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """The options that a samples table was made with."""
+
+    path: Path
+    settings: Settings
+
+    def take(self, kind: type[Table], name: str, over: Mapping[str, object] | None = None, without: str | None = None) -> Table:
+        """One table of options, with others over it; `without` is left open.
+
+        Raises DataError if they are no such options.
+        """
+        mine = {key.removeprefix(f"{name}."): value for key, value in self.settings.items() if key.startswith(f"{name}.")}
+        mine.pop(without or "", None)
+        try:
+            return kind.model_validate({**mine, **(over or {})})
+        except ValidationError as error:
+            raise DataError(
+                f"{self.path}: the table's note on its options cannot be read. Make the table anew with `terrazzo index`."
+            ) from error
 
 
 def check_fresh(path: Path, samples: Samples, scenes: Sequence[Scene], context: Context) -> None:

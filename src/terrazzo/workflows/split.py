@@ -2,21 +2,30 @@
 
 from pathlib import Path
 
-from terrazzo.rasters.write import check_writable
-from terrazzo.samples.split import assign_split
+from terrazzo.rasters.write import check_writable, write_text
+from terrazzo.samples.split.assign import assign_split
+from terrazzo.samples.split.exact import check_list, list_text
 from terrazzo.samples.table import load
-from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.context import Context, Result, Written, open_context
+from terrazzo.workflows.recount import recount_of
 from terrazzo.workflows.sample_facts import sample_facts, sample_lines
 from terrazzo.workflows.split_folder import split_folder
 
 
-def split(samples: str | Path, *, out: str | Path | None = None, link: bool = False, context: Context | None = None) -> Result:
+def split(
+    samples: str | Path,
+    *,
+    out: str | Path | None = None,
+    link: bool = False,
+    lists: str | Path | None = None,
+    context: Context | None = None,
+) -> Result:
     """Split by [split], and refuse a split that leaks.
 
     A samples table gets its column `split` anew. A folder of images and labels is divided into OUT/train_frames, train_masks,
     val_frames, val_masks (and test_frames, test_masks): copies, or with `link` symbolic links; nothing is moved or deleted.
 
-    out: of a folder only; default: FOLDER/split.
+    out: of a folder only; default: FOLDER/split. lists: of a table: a CSV to write, every window with its part.
     Raises DataError if there is no such table, SplitError if the split cannot be made or leaks, PairingError, LabelError or
     RasterError naming all files of a folder that do not fit, ConflictError if OUT holds other files, EnvironmentFault.
     """
@@ -25,6 +34,12 @@ def split(samples: str | Path, *, out: str | Path | None = None, link: bool = Fa
         return split_folder(path, Path(out) if out is not None else path / "split", context, link=link)
     table = load(path)
     check_writable(path.absolute().parent)
-    divided = assign_split(table, context.recipe.split)
+    if lists is not None:
+        check_list(Path(lists))
+    divided = assign_split(table, context.split, recount_of(path, table, context.progress))
     divided.save(path)
-    return Result(text="\n".join(sample_lines(divided)), written={"samples": path}, facts=sample_facts(divided))
+    written: Written = {"samples": path}
+    if lists is not None:
+        write_text(Path(lists), list_text(divided))
+        written = {"samples": path, "outputs": [Path(lists)]}
+    return Result(text="\n".join(sample_lines(divided)), written=written, facts=sample_facts(divided))

@@ -14,9 +14,10 @@ from terrazzo.labels.sentences import counted, listed
 from terrazzo.rasters.files import ImageFile, digest, output_stems
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.write import check_writable, write_text, writing
-from terrazzo.samples.options import SamplesOptions, SplitOptions
+from terrazzo.samples.options import SamplesOptions
 from terrazzo.samples.scenes import Scene, find_scenes
-from terrazzo.samples.split import assign_split
+from terrazzo.samples.split.assign import assign_split
+from terrazzo.samples.split.options import SplitOptions
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context, Result
 from terrazzo.workflows.index import index_scenes
@@ -24,7 +25,7 @@ from terrazzo.workflows.sample_facts import sample_facts, sample_lines
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 """Part of the split to the beginning of its folders' names."""
-BY_SCENE = ("scene", "sequence", "kfold", "given")
+BY_SCENE = ("scene", "sequence", "group", "folder", "kfold", "given")
 WORLD_FILES = (".tfw", ".tifw", ".pgw", ".pngw", ".jgw", ".jpgw", ".wld", ".prj")
 """Endings of small files beside an image that say where it lies; they go with it."""
 WINDOW_PX = 8192
@@ -44,7 +45,7 @@ class Move:
 def split_folder(folder: Path, out: Path, context: Context, *, link: bool) -> Result:
     """Divide the pairs of a folder into train_frames, train_masks, val_frames, val_masks; see `terrazzo.split`."""
     scenes, data = _pairs(folder, context.recipe.data)
-    options = _by_scenes(context.recipe.split)
+    options = _by_scenes(context.split)
     check_writable(out)
     whole = SamplesOptions(size=WINDOW_PX, min_valid=0)
     recipe = context.recipe.model_copy(update={"data": data, "samples": whole})

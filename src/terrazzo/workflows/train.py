@@ -22,6 +22,7 @@ from terrazzo.models.network import Runtime, build_network, choose_runtime, use_
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import cover
+from terrazzo.rasters.write import write_text
 from terrazzo.recipes.recipe import Recipe, to_toml
 from terrazzo.samples.audit.leaks import find_leaks, leak_sentence
 from terrazzo.samples.draw.epoch import Draw
@@ -32,6 +33,7 @@ from terrazzo.samples.loader.preparation import Preparation
 from terrazzo.samples.rows import rows_by_scene, rows_of
 from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.scenes import Scene, find_scenes
+from terrazzo.samples.split.exact import list_text
 from terrazzo.samples.store import SceneStore, Source
 from terrazzo.samples.table import PARTS, Samples, load
 from terrazzo.training.fit import Task, Trainer, best_weights
@@ -75,6 +77,7 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
     folder.claim(recipe_toml)
     lesson.samples.save(folder.samples)
+    write_text(folder.split_list, list_text(lesson.samples))
     if course is not None:
         fit(folder, lesson, course, context)
     tell(folder, lesson, context)
@@ -84,7 +87,7 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
 def resolved(context: Context) -> str:
     """The recipe with every option, as the run keeps it; it works from any folder, for data.root is absolute."""
     data = context.recipe.data.model_copy(update={"root": context.root.resolve()})
-    return to_toml(context.recipe.model_copy(update={"data": data}))
+    return to_toml(context.recipe.model_copy(update={"data": data, "split": context.split}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,8 +350,16 @@ def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
 
 
 def pathless(recipe: Recipe) -> Recipe:
-    """The recipe without any path of this machine."""
-    return recipe.model_copy(update={"data": without_paths(recipe.data), "samples": recipe.samples.model_copy(update={"table": None})})
+    """The recipe without any path of this machine; of files that it names beside the data their bare names stay."""
+    table, split = recipe.samples.table, recipe.split
+    named = {name: Path(path.name) for name, path in split.files.items()}
+    return recipe.model_copy(
+        update={
+            "data": without_paths(recipe.data),
+            "samples": recipe.samples.model_copy(update={"table": table and Path(table.name)}),
+            "split": split.model_copy(update=named),
+        }
+    )
 
 
 def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:

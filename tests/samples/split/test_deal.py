@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terrazzo.samples.deal import DROPPED, TEST, TRAIN, VALIDATION, Items, Shares, deal
+from terrazzo.samples.split.deal import DROPPED, TEST, TRAIN, VALIDATION, Items, Shares, Sides, of_items
+from terrazzo.samples.split.deal import deal as deal_units
+
+
+def deal(items: Items, shares: Shares, seed: int) -> Sides:
+    """The side of each item."""
+    return of_items(items.units, deal_units(items, shares, seed))
 
 
 def plain_items(units: list[int], classes: list[list[int]] | None = None) -> Items:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from terrazzo.errors import SplitError
 from terrazzo.samples.audit.leaks import find_leaks
-from terrazzo.samples.options import SplitOptions
-from terrazzo.samples.split import assign_split
+from terrazzo.samples.split.assign import assign_split
+from terrazzo.samples.split.options import SplitOptions
 from terrazzo.samples.table import Samples
 
 MakeSamples = Callable[..., Samples]

@@ -1,14 +1,17 @@
 """Dealing: units that must not be torn apart go to the parts of a split, by a seeded draw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 TRAIN, VALIDATION, TEST, DROPPED = 0, 1, 2, -1
 Sides = NDArray[np.int8]
+Units = NDArray[np.int64]
 
 TRIES = 256
+ALIKE_TRIES = 1024
+"""Where the parts are to be alike in more than their size."""
 WORK = 2e7
 """Window-unit pairs that all tries together look at, roughly; large tables get fewer tries."""
 FEWEST_TRIES = 24
@@ -20,15 +23,22 @@ CUTS = 6
 class Items:
     """What is dealt: windows, or scenes."""
 
-    units: NDArray[np.int64]
+    units: Units
     """(items, n) units, from 0, that an item lies in; repeated to fill the row. An item of units on two sides is dropped."""
     classes: NDArray[np.int64]
     """(items, classes) pixels of each class."""
+    alike: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    """(items, n) quantities whose mean should be alike in all parts, or nothing."""
 
     @property
     def count(self) -> int:
         """How many units there are."""
         return int(self.units.max(initial=-1)) + 1
+
+    def part(self, chosen: NDArray[np.bool_], units: Units) -> "Items":
+        """Some of the items, with other numbers for their units."""
+        alike = self.alike[chosen] if self.alike.size else self.alike
+        return Items(units=units, classes=self.classes[chosen], alike=alike)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +50,39 @@ class Shares:
 
 
 def deal(items: Items, shares: Shares, seed: int) -> Sides:
-    """Deal units to training, validation and test; the side of each item, or DROPPED where its units went to different sides.
+    """Deal units to training, validation and test; the side of each unit. `of_items` tells where that leaves the items.
 
     Orders of the units are drawn, and each is cut where the shares come closest to the wanted ones. Of all draws the one is taken
-    that leaves no wanted part empty, has the classes in all parts, comes closest to the shares, and drops the fewest items, in this
-    order of importance.
+    that leaves no wanted part empty, has the classes in all parts, comes closest to the shares (and is most alike), and drops the
+    fewest items, in this order of importance.
     """
+    best: tuple[tuple[float, ...], Sides] = (), np.full(items.count, TRAIN, np.int8)
     if not shares.validation and not shares.test:
-        return np.full(len(items.units), TRAIN, np.int8)
+        return best[1]
     rng = np.random.default_rng(seed)
-    best: tuple[tuple[float, ...], Sides] | None = None
-    for _ in range(int(np.clip(WORK / max(items.units.size, 1), FEWEST_TRIES, TRIES))):
+    most = ALIKE_TRIES if items.alike.size else TRIES
+    for _ in range(int(np.clip(WORK / max(items.units.size, 1), FEWEST_TRIES, most))):
         sides = _cut(items, rng.permutation(items.count), shares)
-        badness = _badness(items, sides, shares)
-        if best is None or badness < best[0]:
+        badness = _badness(items, of_items(items.units, sides), shares)
+        if not best[0] or badness < best[0]:
             best = badness, sides
-    return best[1] if best is not None else np.full(len(items.units), TRAIN, np.int8)
+    return best[1]
+
+
+def of_items(units: Units, sides: Sides) -> Sides:
+    """The side of each item, or DROPPED where its units went to different sides.
+
+    units: (items, n). sides: of each unit.
+    """
+    found = sides[units]
+    return np.where((found == found[:, :1]).all(1), found[:, 0], DROPPED).astype(np.int8)
 
 
 def _cut(items: Items, rank: NDArray[np.int64], shares: Shares) -> Sides:
-    """Cut an order of the units: the first are for validation, the next for the test, the rest for training."""
+    """Cut an order of the units: the first are for validation, the next for the test, the rest for training.
+
+    rank: of each unit.
+    """
     low, high = rank[items.units].min(1), rank[items.units].max(1)
     units = items.count
     before = _cumulative(high, units)  # before[p]: items wholly in the first p units
@@ -74,11 +97,9 @@ def _cut(items: Items, rank: NDArray[np.int64], shares: Shares) -> Sides:
         second, error_there = _second_cut(low, high, after, first, shares) if shares.test else (first, 0.0)
         if error_there < best_error:
             best_error, best_cuts = error_there, (first, second)
-    first, second = best_cuts
-    sides = np.full(len(low), DROPPED, np.int8)
-    sides[high < first] = VALIDATION
-    sides[(low >= first) & (high < second)] = TEST
-    sides[low >= second] = TRAIN
+    sides = np.full(units, TRAIN, np.int8)
+    sides[rank < best_cuts[1]] = TEST
+    sides[rank < best_cuts[0]] = VALIDATION
     return sides
 
 
@@ -100,7 +121,11 @@ def _cumulative(ranks: NDArray[np.int64], units: int) -> NDArray[np.int64]:
 
 
 def _badness(items: Items, sides: Sides, shares: Shares) -> tuple[float, ...]:
-    """Smaller is better: empty parts, missing classes (twice as bad in training), distance from the shares, dropped items."""
+    """Smaller is better: empty parts, missing classes (twice as bad in training), distance from the shares and from being alike,
+    dropped items.
+
+    sides: of the items.
+    """
     wanted = {TRAIN: 1.0 - shares.validation - shares.test, VALIDATION: shares.validation, TEST: shares.test}
     counts = {side: int(np.count_nonzero(sides == side)) for side, share in wanted.items() if share}
     kept = max(sum(counts.values()), 1)
@@ -110,4 +135,23 @@ def _badness(items: Items, sides: Sides, shares: Shares) -> tuple[float, ...]:
         absent = present & ~items.classes[sides == side].any(0)
         missing += float(absent.sum()) * (2 if side == TRAIN else 1)
     error = sum(abs(count / kept - wanted[side]) for side, count in counts.items())
-    return sum(count == 0 for count in counts.values()), missing, round(error, 2), 1.0 - kept / max(len(sides), 1)
+    return (
+        sum(count == 0 for count in counts.values()),
+        missing,
+        round(error + _unlike(items, sides, list(counts)), 2),
+        1.0 - kept / max(len(sides), 1),
+    )
+
+
+def _unlike(items: Items, sides: Sides, parts: list[int]) -> float:
+    """How far the means of the parts are from those of all kept items: relative, the mean of all quantities, the sum of all parts."""
+    if not items.alike.size:
+        return 0.0
+    everywhere = items.alike[sides != DROPPED].sum(0) / max(int(np.count_nonzero(sides != DROPPED)), 1)
+    present = everywhere > 0
+    unlike = 0.0
+    for side in parts:
+        chosen = sides == side
+        mean = items.alike[chosen].sum(0) / max(int(np.count_nonzero(chosen)), 1)
+        unlike += float(np.mean(np.abs(mean[present] / everywhere[present] - 1))) if present.any() else 0.0
+    return unlike

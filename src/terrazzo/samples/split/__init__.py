@@ -1,0 +1,1 @@
+"""Splits: which samples are for training, for validation, for the test; one file a kind."""
