@@ -294,7 +294,7 @@ def test_no_ground_is_on_two_sides(make_samples: MakeSamples, places: list[tuple
     origins = {f"s{number}": place for number, place in enumerate(places)} | {"far1": (1e4, 0.0), "far2": (2e4, 0.0)}
     samples = make_samples(dict.fromkeys(origins, (60, 75)), overlap_px=3, origins=origins)
     options = SplitOptions.model_validate({"by": by, "seed": seed, "buffer_px": buffer_px})
-    refused = ""
+    refused, done = "", samples.frame
     try:
         done = assign_split(samples, options).frame
     except SplitError as error:
