@@ -24,15 +24,16 @@ def choose_samples(scenes: Sequence[Scene], table: GivenTable | None, context: C
     """
     recipe = context.recipe
     if table is None:
-        return _split(index_scenes(scenes, recipe.data, context), scenes, context)
+        return split_samples(index_scenes(scenes, recipe.data, context), scenes, context)
     check_fresh(table.path, table.samples, scenes, context)
     if table.samples.frame["split"].isna().all():
-        return _split(table.samples, scenes, context)
+        return split_samples(table.samples, scenes, context)
     log.info("The split is that of %s.", table.path)
     audit(table.samples, recipe.split)
     return table.samples
 
 
-def _split(samples: Samples, scenes: Sequence[Scene], context: Context) -> Samples:
+def split_samples(samples: Samples, scenes: Sequence[Scene], context: Context) -> Samples:
+    """Split samples by the context's [split]; pieces of windows are counted in these scenes."""
     reader = LabelReader(samples.legend, context.recipe.data, context.recipe.labels)
     return assign_split(samples, context.split, recount_in(scenes, reader, context.progress))

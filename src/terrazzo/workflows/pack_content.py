@@ -7,15 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
-from terrazzo.errors import DataError, LabelError
+from terrazzo.errors import DataError
 from terrazzo.labels.options import LabelOptions
-from terrazzo.labels.reader import LabelPlace, LabelReader
-from terrazzo.labels.rules import Rules, are_rules
+from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.rasters.layers import join_types
-from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Window
@@ -25,12 +22,14 @@ from terrazzo.samples.pack.frame import Codec, Form
 from terrazzo.samples.pack.plan import Content
 from terrazzo.samples.pack.store import PackedStore
 from terrazzo.samples.scenes import Scene
-from terrazzo.samples.split import assign_split, audit
+from terrazzo.samples.split.tell import audit
 from terrazzo.samples.store import SceneStore, Source
 from terrazzo.samples.table import Samples, load
 from terrazzo.workflows.context import Context
+from terrazzo.workflows.lesson_samples import split_samples
 from terrazzo.workflows.origin import legend_origin, reading_origin
-from terrazzo.workflows.sample_origin import check_fresh, taken_from
+from terrazzo.workflows.recount import scenes_in
+from terrazzo.workflows.sample_origin import TableOptions, check_fresh, taken_from
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def of_table(path: Path, codec: Codec, context: Context) -> Content:
     """
     samples = load(path)
     recipe = _as_indexed(context.recipe, path, samples)
-    scenes = _scenes(samples)
+    scenes = scenes_in(samples)
     found = {name: digests for name, digests in samples.fingerprint.scenes.items() if name in {scene.name for scene in scenes}}
     samples = replace(samples, fingerprint=Fingerprint(settings=samples.fingerprint.settings, scenes=found))
     check_fresh(path, samples, scenes, replace(context, recipe=recipe))
@@ -53,7 +52,7 @@ def of_samples(samples: Samples, scenes: list[Scene], codec: Codec, context: Con
     """Windows of scenes, split if they are not yet; those that no part has are left out."""
     recipe = context.recipe
     if samples.frame["split"].isna().all():
-        samples = assign_split(samples, recipe.split)
+        samples = split_samples(samples, scenes, context)
     else:
         audit(samples, recipe.split)
     kept = samples.frame["split"].notna()
@@ -101,36 +100,10 @@ def of_store(path: Path, codec: Codec) -> Content:
 
 def _as_indexed(recipe: Recipe, path: Path, samples: Samples) -> Recipe:
     """The recipe with all options of reading that it leaves open as in the table. Raises DataError if the table's options are none."""
-    known: dict[str, dict[str, object]] = {"data": {}, "labels": {}}
-    for name, value in samples.fingerprint.settings.items():
-        table, _, option = name.partition(".")
-        known.setdefault(table, {})[option] = value
-    try:
-        data = DataOptions.model_validate(known["data"] | recipe.data.model_dump(exclude_unset=True))
-        labels = LabelOptions.model_validate(known["labels"] | recipe.labels.model_dump(exclude_unset=True))
-    except ValidationError as error:
-        raise DataError(f"{path}: the table's note on its options cannot be read. Make the table anew with `terrazzo index`.") from error
-    filled = taken_from(recipe, path, samples)
-    return filled.model_copy(update={"data": data, "labels": labels})
-
-
-def _scenes(samples: Samples) -> list[Scene]:
-    """The images of a table with their labels, where the table says they are."""
-    rows = samples.frame.drop_duplicates("scene")
-    scenes = [
-        Scene(name=str(name), image=to_path(image), label=_label(label))
-        for name, image, label in zip(rows["scene"], rows["image"], rows["label"], strict=True)
-    ]
-    bare = [scene.name for scene in scenes if scene.label is None]
-    if bare:
-        raise LabelError(f"{counted(len(bare), 'image')} of the table without labels: {listed(bare)}. Index them with labels.")
-    return scenes
-
-
-def _label(place: object) -> LabelPlace | None:
-    if not isinstance(place, str):
-        return None
-    return Rules.parse(place.split(";")) if are_rules(place) and not Path(place).exists() else to_path(place)
+    known = TableOptions(path=path, settings=samples.fingerprint.settings)
+    data = known.take(DataOptions, "data", recipe.data.model_dump(exclude_unset=True))
+    labels = known.take(LabelOptions, "labels", recipe.labels.model_dump(exclude_unset=True))
+    return taken_from(recipe, path, samples).model_copy(update={"data": data, "labels": labels})
 
 
 def _bands(rasters: list[Raster]) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from terrazzo.errors import DataError
+from terrazzo.errors import LabelError
 from terrazzo.labels.options import LabelOptions
-from terrazzo.labels.reader import LabelReader
+from terrazzo.labels.reader import LabelPlace, LabelReader
 from terrazzo.labels.rules import Rules, are_rules
+from terrazzo.labels.sentences import counted, listed
 from terrazzo.progress import Progress
 from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions
@@ -36,18 +37,25 @@ def recount_of(path: Path, samples: Samples, progress: Progress) -> Recount:
     def recount(windows: Mapping[str, Sequence[Window]]) -> Mapping[str, Counts]:
         known = TableOptions(path=path, settings=samples.fingerprint.settings)
         reader = LabelReader(samples.legend, known.take(DataOptions, "data"), known.take(LabelOptions, "labels"))
-        return recount_in(_scenes(path, samples), reader, progress)(windows)
+        return recount_in(scenes_in(samples), reader, progress)(windows)
 
     return recount
 
 
-def _scenes(path: Path, samples: Samples) -> list[Scene]:
-    """The scenes that a table names."""
+def scenes_in(samples: Samples) -> list[Scene]:
+    """The images of a table with their labels, where the table says they are."""
     rows = samples.frame.drop_duplicates("scene")
-    found = []
-    for name, image, label in zip(rows["scene"], rows["image"], rows["label"], strict=True):
-        if not isinstance(label, str):
-            raise DataError(f"{path}: the scene {name} has no labels to count. Make the table anew with `terrazzo index`.")
-        place = Rules.parse(label.split(";")) if are_rules(label) and not Path(label).exists() else to_path(label)
-        found.append(Scene(name=str(name), image=to_path(image), label=place))
-    return found
+    scenes = [
+        Scene(name=str(name), image=to_path(image), label=_label(label))
+        for name, image, label in zip(rows["scene"], rows["image"], rows["label"], strict=True)
+    ]
+    bare = [scene.name for scene in scenes if scene.label is None]
+    if bare:
+        raise LabelError(f"{counted(len(bare), 'image')} of the table without labels: {listed(bare)}. Index them with labels.")
+    return scenes
+
+
+def _label(place: object) -> LabelPlace | None:
+    if not isinstance(place, str):
+        return None
+    return Rules.parse(place.split(";")) if are_rules(place) and not Path(place).exists() else to_path(place)

@@ -356,7 +356,7 @@ def pathless(recipe: Recipe) -> Recipe:
     return recipe.model_copy(
         update={
             "data": without_paths(recipe.data),
-            "samples": recipe.samples.model_copy(update={"table": table and Path(table.name)}),
+            "samples": recipe.samples.model_copy(update={"table": table and Path(str(table)).name}),
             "split": split.model_copy(update=named),
         }
     )
