@@ -164,3 +164,12 @@ def test_the_number_of_classes_is_1_to_255(classes: int) -> None:
 def test_confusions_of_other_classes_cannot_be_added() -> None:
     with pytest.raises(UsageError, match="2 and 3"):
         Confusion(2) + Confusion(3)
+
+
+def test_what_is_mapped_but_not_labelled_is_kept_apart() -> None:
+    confusion = Confusion(3)
+    confusion.add(np.array([0, 255, 255, 2, 255], np.uint8), np.array([1, 1, 2, 255, 255], np.uint8))
+    assert confusion.unlabelled.tolist() == [0, 1, 1]
+    assert confusion.mapped.tolist() == [0, 2, 1]
+    assert (confusion + confusion).mapped.tolist() == [0, 4, 2]
+    assert confusion.pixels == 1

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.metrics import (
     accuracy_score,
+    cohen_kappa_score,
     f1_score,
     fbeta_score,
     jaccard_score,
@@ -56,6 +57,7 @@ def test_all_scores_are_those_of_scikit_learn(pixels: tuple[NDArray[np.uint8], N
 
     assert scores["accuracy"] == pytest.approx(accuracy_score(truth, predicted), rel=1e-12)
     assert scores["mcc"] == pytest.approx(matthews_corrcoef(truth, predicted), rel=1e-12)
+    assert scores["kappa"] == pytest.approx(cohen_kappa_score(truth, predicted), rel=1e-12)
     for kind, means in (("macro", scores["macro"]), ("weighted", scores["weighted"])):
         expected = precision_recall_fscore_support(truth, predicted, average=kind)[:3]
         assert (means["precision"], means["recall"], means["f1"]) == pytest.approx(expected, rel=1e-12)
@@ -86,6 +88,7 @@ def test_counts_with_absent_classes_are_those_of_scikit_learn(counts: NDArray[np
     assert scores["weighted"]["f1"] == pytest.approx(f1_score(truth, predicted, average="weighted", **options), rel=1e-12)
     if len(set(truth.tolist())) > 1:
         assert scores["mcc"] == pytest.approx(matthews_corrcoef(truth, predicted), abs=1e-12)
+        assert scores["kappa"] == pytest.approx(cohen_kappa_score(truth, predicted), abs=1e-12)
 
 
 def test_a_small_case_by_hand() -> None:
@@ -127,6 +130,7 @@ def test_a_class_that_is_found_but_not_there_scores_0() -> None:
     assert scores["mean_iou"] == pytest.approx(0.4)
     assert scores["weighted"]["iou"] == pytest.approx(0.8)
     assert scores["mcc"] is None
+    assert scores["kappa"] in (0, None)
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (3, 4)])

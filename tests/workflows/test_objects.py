@@ -101,7 +101,9 @@ def test_a_row_an_object_in_the_layer_and_the_table(ships: Path, context_of: Con
         "height": "1",
     }
     assert layer.geometry[1].bounds == (2.0, -4.0, 9.0, -3.0)
-    assert done.written["outputs"][-2:] == [ships / "out" / "objects.gpkg", ships / "out" / "objects.csv"]
+    outputs = done.written["outputs"]
+    assert isinstance(outputs, list)
+    assert outputs[-2:] == [ships / "out" / "objects.gpkg", ships / "out" / "objects.csv"]
 
 
 def test_polygons_that_touch_stay_two(tmp_path: Path, context_of: ContextOf) -> None:

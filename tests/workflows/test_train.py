@@ -12,6 +12,7 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import torch
@@ -25,7 +26,7 @@ from terrazzo.recipes.recipe import load_recipe
 from terrazzo.samples.table import load
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import Trainer
-from terrazzo.workflows.account_tables import TABLES
+from terrazzo.workflows.account_tables import LOG, TABLES
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.train import train
 
@@ -47,7 +48,20 @@ class TestARun:
         }
         rest = {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif", "split.csv"}
         assert {"classes.csv", "confusion.csv", "calibration.csv", "thresholds.csv", "area.csv"} <= names
-        assert names - set(wanted.split()) - set(TABLES) == rest | where
+        assert names - set(wanted.split()) - {*TABLES, LOG} == rest | where
+
+    def test_leaves_curves_log_and_report_of_each_class(self, tiny_run: Any) -> None:
+        log = pd.read_csv(tiny_run.run / "metrics.csv")
+        epochs = [json.loads(line) for line in (tiny_run.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert log["loss"].tolist() == [epoch["loss"] for epoch in epochs]
+        assert log["validation_mean_dice"].tolist() == [epoch["validation"]["mean_dice"] for epoch in epochs]
+        assert log["validation_dice_water"].tolist() == [epoch["validation"]["dice"][1] for epoch in epochs]
+        classes = pd.read_csv(tiny_run.run / "classes.csv")
+        assert classes["class"].tolist() == ["land", "water"]
+        assert classes[["precision", "recall", "f1", "support"]].notna().to_numpy().all()
+        page = (tiny_run.run / "report.html").read_text(encoding="utf-8")
+        assert page.count("<svg") >= 2
+        assert "data:image/png;base64," in page
 
     def test_names_it_by_absolute_paths(self, tiny_run: Any) -> None:
         written = tiny_run.result.written

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, get_args
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -252,12 +253,13 @@ class Legend:
 
     def _encode_bytes(self, raw: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
         table, known = self._byte_table
-        indices = table[raw]
+        indices = _looked_up(raw, table)
         if valid is not None:
             indices[~valid] = IGNORE
         if not known.all():
-            counts = np.bincount((raw if valid is None else raw[valid]).ravel(), minlength=256)
-            if counts[~known].any():
+            outside = _looked_up(raw, (~known).view(np.uint8)).view(np.bool_)
+            if (outside if valid is None else outside & valid).any():
+                counts = np.bincount((raw if valid is None else raw[valid]).ravel(), minlength=256)
                 self._refuse({float(value): int(counts[value]) for value in np.flatnonzero(~known) if counts[value]})
         return indices
 
@@ -292,6 +294,12 @@ class Legend:
         values = listed(f"{shown(value, self.encoding)} ({counted(count, 'pixel')})" for value, count in sorted(outside.items()))
         known = listed((shown(raw, self.encoding) for raw, index in sorted(self._known.items()) if index != IGNORE), 12)
         raise LabelError(f"Mask values outside the legend: {values}; the legend has {known}.")
+
+
+def _looked_up(raw: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The entry of a table for each byte; several times faster than indexing the table."""
+    found: NDArray[np.uint8] = cv2.LUT(raw, table) if raw.size else raw.copy()  # type: ignore[assignment]
+    return found.reshape(raw.shape)
 
 
 def _encoding(text: str) -> Encoding:

@@ -365,8 +365,9 @@ EVALUATE = Verb(
     name="evaluate",
     function="terrazzo.workflows.evaluate:evaluate",
     summary="Compare maps with labels: scores of each class, and a report.",
-    help="Writes OUT/evaluation.json and OUT/report.html. Maps and labels are paired by stem; in a folder that holds _predseg "
-    "files only those are taken. The legend is the one that the maps carry.",
+    help="Writes OUT/evaluation.json, the same as CSV tables, OUT/samples.parquet and OUT/report.html. Maps and labels are paired by stem; "
+    "in a folder that holds _predseg files only those are taken. Probabilities beside a map are scored too. The legend is the one that the "
+    "maps carry. Run again on the same files, it keeps what is there.",
     arguments=(
         Argument(name="predictions", help="Predicted class maps: a file or a folder."),
         Argument(name="labels", help="Labels of any form but rules: a file or a folder."),

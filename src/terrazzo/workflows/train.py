@@ -42,6 +42,7 @@ from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.training.windows import WindowLog
 from terrazzo.workflows.account import Account, panels, versions, with_scores, write_page, write_scores
+from terrazzo.workflows.account_tables import write_log
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, Judged, score_held_out
 from terrazzo.workflows.lesson_samples import choose_samples
@@ -229,6 +230,7 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
         write_objects(folder.path, found.tally.objects, {scene: store.raster(scene).grid for scene in found.maps})
     recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()
     write_scores(folder.path, account)
+    write_log(folder.path, rows, legend.names)
     write_page(folder.path, account, panels(samples.part(found.part).frame, view, legend), rows, recipe_toml)
 
 
