@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from terrazzo.app.cli import main
 from terrazzo.errors import ConflictError, DataError, LabelError, RecipeError, UsageError
 from terrazzo.rasters.window import whole
 from terrazzo.samples.pack.store import PackedStore
@@ -157,6 +161,63 @@ def test_wrong_options_are_sentences(data: Path, table: Path, context_of: OPEN) 
         pack(data.parent / "none.parquet", data.parent / "packed", context_of())
     with pytest.raises(DataError, match=r"1, 3 or 4 bands of 8 bits; these have 2 of type uint16"):
         pack(table, data.parent / "records", context_of(), tfrecord=True)
+
+
+def test_touching_objects_stay_apart(data: Path, context_of: OPEN) -> None:
+    folder = data.parent
+    (folder / "objects").mkdir()
+    for number, name in enumerate("abcd"):
+        objects = np.zeros((40, 48), np.uint16)
+        objects[4:20, 5:15], objects[4:20, 15:30] = 1, 700 + number
+        cv2.imwrite(str(folder / "objects" / f"{name}.png"), objects)
+    numbers = context_of(None, "legend.encoding=instances", "samples.size=[20, 24]", *SPLIT)
+    index(folder / "images", folder / "objects", folder / "objects.parquet", numbers)
+    pack(folder / "objects.parquet", folder / "packed", context_of(None, *SPLIT))
+    store = PackedStore.open(folder / "packed")
+    assert store.manifest.instances
+    found = store.instances("b_0_0", whole((20, 24)))
+    assert found is not None
+    assert len(np.unique(found)) == 3
+    assert found[10, 14] != found[10, 15]
+    assert np.array_equal(found > 0, store.labels("b_0_0", whole((20, 24))) == 1)
+
+
+def test_labels_by_rules_are_packed_as_indexed(data: Path, context_of: OPEN) -> None:
+    """How pixels are read, and which are water, is in the table; pack is told nothing."""
+    folder = data.parent
+    index(folder / "images", "water: b1 > 130", folder / "rules.parquet", context_of(None, "samples.size=[20, 24]", "data.bands=[2, 1]"))
+    pack(folder / "rules.parquet", folder / "packed", context_of(None, "split.by=scene", "split.validation=0.25"))
+    store = PackedStore.open(folder / "packed")
+    assert store.manifest.reading.bands == [2, 1]
+    sample = store.sample("c_24_20")
+    assert np.array_equal(sample.labels == 1, sample.pixels.values[1] > 130)
+
+
+@pytest.mark.slow
+def test_killed_anywhere_it_goes_on(tmp_path: Path, context_of: OPEN) -> None:
+    """kill -9 between and within shards: what is there in the end is what an unbroken run makes."""
+    rng = np.random.default_rng(0)
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    for number in range(8):
+        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), rng.integers(0, 256, (512, 512, 3), dtype=np.uint8))
+        cv2.imwrite(str(tmp_path / "labels" / f"{number}.png"), rng.integers(0, 2, (512, 512), dtype=np.uint8))
+    index(tmp_path / "images", tmp_path / "labels", tmp_path / "t.parquet", context_of(None, "samples.size=64"))
+    split(tmp_path / "t.parquet", context=context_of(None, "split.by=scene"))
+    typed = ["pack", str(tmp_path / "t.parquet"), str(tmp_path / "out"), "--shard-samples", "40"]
+    shards: list[int] = []
+    for count in (1, 3, 6):
+        with subprocess.Popen([sys.executable, "-m", "terrazzo", *typed], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None and len(list((tmp_path / "out").glob("0*.tzs"))) < count:
+                time.sleep(0.005)
+            process.kill()
+        shards.append(len(list((tmp_path / "out").glob("0*.tzs"))))
+    assert shards == sorted(shards)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert main(typed) == 0
+    pack(tmp_path / "t.parquet", tmp_path / "fresh", context_of(), shard_samples=40)
+    one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("out", "fresh"))
+    assert one == two
 
 
 # TFRecords

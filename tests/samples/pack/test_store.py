@@ -169,3 +169,26 @@ def test_threads_and_processes_read_the_same(tmp_path: Path, content: MakeConten
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as forked:
         assert forked.submit(total, store).result(60) == expected
     assert total(store) == expected
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is told by /proc")
+@pytest.mark.parametrize("reads", [3000, pytest.param(50_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("codec", ["zstd", "raw"])
+def test_memory_stays_flat(tmp_path: Path, content: MakeContent, pack: Pack, codec: Codec, reads: int) -> None:
+    pack(content(codec), tmp_path / "out")
+    store = PackedStore.open(tmp_path / "out")
+    names, window = store.samples.frame["scene"].tolist(), Window(col_off=1, row_off=0, width=8, height=9)
+
+    def read(count: int) -> None:
+        for number in range(count):
+            name = names[number * 7 % len(names)]
+            store.read(name, whole((10, 10)) if number % 3 else window)
+
+    read(500)
+    before = resident_mb()
+    read(reads)
+    assert resident_mb() - before < 8

@@ -21,6 +21,9 @@ from terrazzo.rasters.window import Shape
 
 Codec = Literal["zstd", "raw"]
 
+STRETCH = 64
+"""Rows that are stored as differences to each other."""
+
 _LEVEL = 1
 """Higher levels of zstd take several times as long to write and gain a few percent."""
 
@@ -32,7 +35,7 @@ class Sections(IntFlag):
     HOLES = 2
     INSTANCES = 4
     DELTA = 8
-    """Each row is less the row above it."""
+    """Rows are less the row above them, but for every STRETCH-th."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,16 +150,20 @@ def _unsigned(form: Form) -> np.dtype[Any]:
 
 
 def _row_delta(rows: NDArray[Any]) -> NDArray[Any]:
+    """Each row less the one above it, but every STRETCH-th as it is."""
     delta = rows.copy()
     delta[1:] -= rows[:-1]
+    delta[::STRETCH] = rows[::STRETCH]
     return delta
 
 
 def _add_rows(rows: NDArray[Any]) -> None:
-    """Undo `_row_delta` in place: rows (height, anything), a call a row, for numpy's own accumulate is six times slower."""
-    each = list(rows)
-    for above, row in pairwise(each):
-        np.add(above, row, row)
+    """Undo `_row_delta` in place; rows: (height, anything). Stretches are added up side by side, a call a row of them, for numpy's own
+    accumulate is ten times slower."""
+    full = len(rows) // STRETCH * STRETCH
+    for block in (rows[:full].reshape(-1, STRETCH, rows.shape[1]), rows[full:][None]):
+        for above, row in pairwise([block[:, number] for number in range(block.shape[1])]):
+            np.add(above, row, row)
 
 
 def _planes(rows: NDArray[Any]) -> bytes:

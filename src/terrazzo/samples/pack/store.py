@@ -115,8 +115,8 @@ class PackedStore:
 
     def read(self, scene: str, window: Window) -> tuple[Pixels, NDArray[np.uint8]]:
         found = self.sample(scene) if window == whole(self.shape(scene)) else self._kept(scene)
-        pixels = _cut(found.pixels, window)
-        return pixels, np.where(pixels.valid, found.labels[window.slices], np.uint8(IGNORE))
+        pixels, labels = _cut(found.pixels, window), found.labels[window.slices]
+        return pixels, labels if pixels.valid.all() else np.where(pixels.valid, labels, np.uint8(IGNORE))
 
     def sample(self, scene: str) -> Packed:
         """All of a sample. Raises DataError naming shard and sample if its bytes are not those that were packed."""
