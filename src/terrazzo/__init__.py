@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from terrazzo.rasters.raster import open_raster
     from terrazzo.recipes.recipe import Recipe
     from terrazzo.workflows.chip import chip
+    from terrazzo.workflows.compare import compare
     from terrazzo.workflows.context import Context, Result, open_context
     from terrazzo.workflows.demo import demo
     from terrazzo.workflows.download import download
@@ -73,6 +74,7 @@ __all__ = [
     "Window",
     "WindowError",
     "chip",
+    "compare",
     "demo",
     "doctor",
     "download",
@@ -100,6 +102,7 @@ _HOMES = {
     "Recipe": "recipes.recipe",
     "Result": "workflows.context",
     "chip": "workflows.chip",
+    "compare": "workflows.compare",
     "demo": "workflows.demo",
     "doctor": "app.doctor",
     "download": "workflows.download",

@@ -20,7 +20,7 @@ def curves(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 def loss_curve(rows: Sequence[Row]) -> str:
     """Loss of training and validation over the epochs, as SVG text."""
-    training = Series(name="training", points=_points(rows, lambda row: row.get("loss")))
+    training = Series(name="training", points=loss_of(rows))
     validation = Series(name="validation", points=_points(rows, lambda row: _validation(row).get("loss")))
     return line_chart("Loss", [line for line in (training, validation) if line.points], x_label="epoch")
 
@@ -28,12 +28,22 @@ def loss_curve(rows: Sequence[Row]) -> str:
 def score_curve(rows: Sequence[Row], names: Sequence[str]) -> str:
     """Mean Dice and mean IoU on the validation part over the epochs, with thin lines of the classes' Dice, as SVG text."""
     lines = [
-        Series(name="mean Dice", points=_points(rows, lambda row: _validation(row).get("mean_dice"))),
+        Series(name="mean Dice", points=mean_dice_of(rows)),
         Series(name="mean IoU", points=_points(rows, lambda row: _validation(row).get("mean_iou")), dashed=True),
     ]
     if len(names) <= MOST_CLASSES:
         lines += [Series(name=name, points=_points(rows, _dice_of(number)), strong=False) for number, name in enumerate(names)]
     return line_chart("Validation scores", [line for line in lines if line.points], x_label="epoch", y_most=1.0)
+
+
+def loss_of(rows: Sequence[Row]) -> list[Point]:
+    """The training loss by epoch."""
+    return _points(rows, lambda row: row.get("loss"))
+
+
+def mean_dice_of(rows: Sequence[Row]) -> list[Point]:
+    """The mean Dice on the validation part by epoch."""
+    return _points(rows, lambda row: _validation(row).get("mean_dice"))
 
 
 def _validation(row: Row) -> Row:

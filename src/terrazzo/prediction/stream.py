@@ -90,17 +90,18 @@ class Predictor:
             wanted = _in_pixels_of(raster.shape, full.shape, wanted)
         return Job(raster=raster, grid=SlidingGrid.of(raster.shape, size, self.options.overlap), wanted=wanted, full=full)
 
-    def open_job(self, path: Path) -> Job:
+    def open_job(self, path: Path, wanted: Callable[[Window], bool] | None = None) -> Job:
         """The job of an image file; until it is read the file is closed, so that there may be any number of them.
 
+        wanted: of windows in pixels of the image itself.
         Raises RasterError if it cannot be read, DataError if it has another number of bands than the model.
         """
         reading = self.bundle.card.reading
         with open_raster(path, reading) as raster:
             if raster.shape == raster.own_grid.shape:
-                return self.job(raster)
+                return self.job(raster, wanted)
             with open_raster(path, reading.model_copy(update={"resize": None})) as full:
-                return self.job(raster, full=full)
+                return self.job(raster, wanted, full)
 
 
 def _in_pixels_of(working: Shape, full: Shape, wanted: Callable[[Window], bool]) -> Callable[[Window], bool]:

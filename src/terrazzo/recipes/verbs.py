@@ -390,6 +390,20 @@ RANK = Verb(
     flags=("rank",),
 )
 
+COMPARE = Verb(
+    name="compare",
+    function="terrazzo.workflows.compare:compare",
+    summary="Maps of several runs, models or tools on the same truth, with intervals.",
+    help="Counts only pixels that all have mapped, so runs are compared on what each held out. Writes OUT/comparison.json, comparison.csv "
+    "(a row a scene and map), comparison.png (where they differ most) and comparison.html. Each is compared with the first.",
+    arguments=(
+        Argument(name="maps", kind=str, many=True, help="Runs; or files, folders or quoted patterns of maps and masks. Two or more."),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    extras=(Extra(name="labels", kind="text", help="The truth, of any form but rules; default: the labels of the first, if it is a run."),),
+    tables=("data", "legend", "labels", "evaluation"),
+)
+
 DEMO = Verb(
     name="demo",
     function="terrazzo.workflows.demo:demo",
@@ -424,6 +438,7 @@ VERBS = (
     PREDICT,
     EVALUATE,
     RANK,
+    COMPARE,
     DEMO,
     DOCTOR,
 )

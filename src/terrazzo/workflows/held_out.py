@@ -22,6 +22,7 @@ from terrazzo.prediction.maps import follow_maps, map_path, write_maps
 from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
+from terrazzo.rasters.location import to_path
 from terrazzo.rasters.window import Window
 from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.rows import Sample, rows_by_scene
@@ -78,14 +79,14 @@ def score_held_out(
     scored = scored_samples(samples, part, options)
     members = rows_by_scene(scored)
     counted, others = rows_by_scene(samples.part(part)), rows_by_scene(_other_parts(samples, part))
-    stems = output_stems([ImageFile(name=scene, path=store.raster(scene).path) for scene in members])
-    maps = {scene: map_path(folder.maps, stems[store.raster(scene).path], store.raster(scene)) for scene in members}
+    stems = map_stems(samples)
+    maps = {scene: map_path(folder.maps, stems[scene], store.raster(scene)) for scene in members}
     jobs = {scene: judged.job(scene, _ground(rows), predictor) for scene, rows in members.items()}
     objects = rule_of(options, samples.legend)
     with Follower(samples.legend, objects) as follower:
         counter = _Counter(store, SetTally(len(samples.legend.classes), objects), options, follower)
         for scene, rows in members.items():
-            errors = errors_path(folder.errors, stems[store.raster(scene).path], maps[scene]) if options.error_maps else None
+            errors = errors_path(folder.errors, stems[scene], maps[scene]) if options.error_maps else None
             windows = {sample.id: sample.window for sample in rows}
             followed = Followed(name=scene, grid=store.raster(scene).grid, windows=windows, errors=errors)
             counter.scenes[id(jobs[scene].mapped)] = _Scene(
@@ -101,6 +102,13 @@ def score_held_out(
         suspicious=suspicious_table(follower.suspects, samples.legend),
         maps={scene: maps[scene] for scene in counted},
     )
+
+
+def map_stems(samples: Samples) -> dict[str, str]:
+    """What the map of each scene of a run is called, without its ending."""
+    images = {str(scene): to_path(image) for scene, image in zip(samples.frame["scene"], samples.frame["image"], strict=True)}
+    stems = output_stems([ImageFile(name=scene, path=path) for scene, path in images.items()])
+    return {scene: stems[path] for scene, path in images.items()}
 
 
 def evaluated_part(samples: Samples) -> str:

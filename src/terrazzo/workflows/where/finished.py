@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import RecipeError
 from terrazzo.models.bundle import load_bundle
-from terrazzo.prediction.stream import Predictor, options_of, predict_rows
+from terrazzo.prediction.stream import Job, Predictor, options_of, predict_rows
 from terrazzo.progress import Advance
-from terrazzo.rasters.options import DataOptions
-from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.rows import Sample
 from terrazzo.samples.scenes import Scene
@@ -21,7 +19,7 @@ from terrazzo.samples.table import Samples
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.workflows.context import Context, open_context
 from terrazzo.workflows.sample_origin import packed_table
-from terrazzo.workflows.train import prepare
+from terrazzo.workflows.train import judged, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +28,7 @@ class FinishedRun:
 
     folder: RunFolder
     samples: Samples
+    """Windows are in pixels of the images themselves, at whatever size the model works."""
     scenes: dict[str, Scene]
     """Of a run that learned from a packed store, none."""
     store: Source
@@ -38,9 +37,12 @@ class FinishedRun:
     def name(self) -> str:
         return self.folder.path.name
 
-    def image(self, scene: str, reading: DataOptions) -> Raster:
-        """An image of the run, as a model reads it; of a packed store, as it was packed."""
-        return open_raster(self.scenes[scene].image, reading) if scene in self.scenes else self.store.raster(scene)
+    def job(self, scene: str, predictor: Predictor, members: Sequence[Sample]) -> Job:
+        """The job of an image of the run, for any model, around some of its samples; of a packed store, of the image as it was packed."""
+        ground = Rectangles.of([sample.window for sample in members])
+        if scene in self.scenes:
+            return predictor.open_job(self.scenes[scene].image, ground.touch)
+        return predictor.job(self.store.raster(scene), ground.touch)
 
 
 def is_run(path: Path) -> bool:
@@ -53,8 +55,10 @@ def open_run(path: Path) -> FinishedRun:
     if not is_run(path):
         raise RecipeError(f"{path} is no run that has ended: it lacks recipe.toml or report.html. Give the folder that train left.")
     folder = RunFolder(path=path.resolve())
-    lesson = prepare(folder, *packed_table(open_context(folder.recipe)))
-    return FinishedRun(folder=folder, samples=lesson.samples, scenes={scene.name: scene for scene in lesson.scenes}, store=lesson.store)
+    table, context = packed_table(open_context(folder.recipe))
+    lesson = prepare(folder, table, context)
+    full = judged(lesson, context.recipe)
+    return FinishedRun(folder=folder, samples=full.samples, scenes={scene.name: scene for scene in lesson.scenes}, store=full.store)
 
 
 def predictor_of(run: FinishedRun, context: Context) -> Predictor:
@@ -79,10 +83,8 @@ class Said:
 
 def said_of(run: FinishedRun, scene: str, predictor: Predictor, members: Sequence[Sample], advance: Advance) -> Iterator[Said]:
     """What a model says of a scene around some of its samples, from top to bottom; elsewhere it says nothing."""
-    with run.image(scene, predictor.bundle.card.reading) as raster:
-        job = predictor.job(raster, Rectangles.of([sample.window for sample in members]).touch)
-        for rows in predict_rows([job], predictor, advance):
-            yield Said(row_off=rows.row_off, probabilities=rows.probabilities())
+    for rows in predict_rows([run.job(scene, predictor, members)], predictor, advance):
+        yield Said(row_off=rows.row_off, probabilities=rows.probabilities())
 
 
 def in_step(streams: Sequence[Iterator[Said]]) -> Iterator[list[Said]]:
