@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.evaluation.bootstrap import FEWEST_UNITS, Interval, interval, resampled
 from terrazzo.labels.legend import Legend
 
 FEWEST_TESTED = 6
 """Units of which chance alone brings the most extreme outcome in more than 3 of 100 cases are no basis for a test."""
 MOST_ENUMERATED = 12
 """Units of which all swaps are tried; of more, some are drawn."""
-INTERVAL = (2.5, 97.5)
-"""Percentiles that bound 95 % of the resamples."""
 EQUAL = 1e-12
 """Differences that rounding alone makes are none."""
 
@@ -74,8 +73,8 @@ def compare(first: NDArray[np.int64], second: NDArray[np.int64], legend: Legend,
     units = len(first)
     totals = [scores_of(counts.sum(axis=0)) for counts in (first, second)]
     observed = totals[1] - totals[0]
-    low, high = _interval(first, second, resamples, np.random.default_rng((seed, 0)))
-    p = _chance(first, second, observed, resamples, np.random.default_rng((seed, 1))) if units >= FEWEST_TESTED and resamples else None
+    bounds = _bounds(first, second, resamples, seed) if units >= FEWEST_UNITS and resamples else [None] * len(observed)
+    p = _chance(first, second, observed, resamples, np.random.default_rng(seed)) if units >= FEWEST_TESTED and resamples else None
     each = scores_of(second) - scores_of(first)
     better, worse = (each > EQUAL).sum(axis=0), (each < -EQUAL).sum(axis=0)
     return [
@@ -84,8 +83,8 @@ def compare(first: NDArray[np.int64], second: NDArray[np.int64], legend: Legend,
             first=_plain(totals[0][number]),
             second=_plain(totals[1][number]),
             difference=_plain(observed[number]),
-            low=_plain(low[number]),
-            high=_plain(high[number]),
+            low=bound[0] if (bound := bounds[number]) is not None else None,
+            high=bound[1] if bound is not None else None,
             p=_plain(p[number]) if p is not None else None,
             better=int(better[number]),
             worse=int(worse[number]),
@@ -95,26 +94,11 @@ def compare(first: NDArray[np.int64], second: NDArray[np.int64], legend: Legend,
     ]
 
 
-def _interval(
-    first: NDArray[np.int64], second: NDArray[np.int64], resamples: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bounds of each difference; NaN where they cannot be told."""
-    units, classes = first.shape[:2]
-    if units < 2 or not resamples:
-        nothing = np.full(3 + 2 * classes, np.nan)
-        return nothing, nothing
-    drawn = rng.multinomial(units, np.full(units, 1 / units), resamples).astype(np.float64)
-    differences = _weighted(drawn, second) - _weighted(drawn, first)
-    low, high = _percentiles(differences)
-    return low, high
-
-
-def _percentiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, scores) bounds over the resamples in which a score exists; NaN where it does in none."""
-    known = ~np.isnan(values).all(axis=0)
-    bounds = np.full((2, values.shape[1]), np.nan)
-    bounds[:, known] = np.nanpercentile(values[:, known], INTERVAL, axis=0)
-    return bounds
+def _bounds(first: NDArray[np.int64], second: NDArray[np.int64], resamples: int, seed: int) -> list[Interval]:
+    """The interval of each difference: the same seed draws the same units of both."""
+    drawn = zip(resampled(first, resamples, seed), resampled(second, resamples, seed), strict=True)
+    differences = np.concatenate([scores_of(other) - scores_of(one) for one, other in drawn])
+    return [interval(values) for values in differences.T]
 
 
 def _chance(
@@ -138,10 +122,6 @@ def _chance(
     defined = ~np.isnan(differences)
     shares: NDArray[np.float64] = (as_large & defined).sum(axis=0) / np.maximum(defined.sum(axis=0), 1)
     return np.where(np.isnan(observed), np.nan, shares)
-
-
-def _weighted(weights: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    return scores_of(_pooled(weights, counts))
 
 
 def _pooled(weights: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ def class_table(scores: PixelScores, extra: Column | None = None) -> str:
     if extra is not None:
         column = [_printable(extra.title), *(_figure(score) for score in extra.scores), _figure(_mean(extra.scores))]
         rows = [[*row, figure] for row, figure in zip(rows, column, strict=True)]
-    return _align(rows)
+    return aligned(rows)
 
 
 def object_text(scores: ObjectScores) -> str:
@@ -82,12 +82,14 @@ def score_lines(evaluation: Mapping[str, Any]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _align(rows: list[list[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Cells in columns, the first to the left, the others to the right; text that would break the lines is escaped."""
+    rows = [[_printable(cell) for cell in row] for row in rows]
     widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
 
 
-def _line(row: list[str], widths: list[int]) -> str:
+def _line(row: Sequence[str], widths: list[int]) -> str:
     """The name to the left, figures to the right; widths are in terminal cells, of which a character takes none, one or two."""
     spaces = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
     figures = [space + cell for cell, space in zip(row[1:], spaces[1:], strict=True)]

@@ -22,7 +22,6 @@ from terrazzo.prediction.maps import follow_maps, map_path, write_maps
 from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
-from terrazzo.rasters.location import to_path
 from terrazzo.rasters.window import Window
 from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.rows import Sample, rows_by_scene
@@ -106,9 +105,10 @@ def score_held_out(
 
 def map_stems(samples: Samples) -> dict[str, str]:
     """What the map of each scene of a run is called, without its ending."""
-    images = {str(scene): to_path(image) for scene, image in zip(samples.frame["scene"], samples.frame["image"], strict=True)}
-    stems = output_stems([ImageFile(name=scene, path=path) for scene, path in images.items()])
-    return {scene: stems[path] for scene, path in images.items()}
+    # scenes of a packed store have no files of their own; their names tell them apart
+    files = [ImageFile(name=scene, path=Path(scene)) for scene in samples.frame["scene"].unique()]
+    stems = output_stems(files)
+    return {file.name: stems[file.path] for file in files}
 
 
 def evaluated_part(samples: Samples) -> str:

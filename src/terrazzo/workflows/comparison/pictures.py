@@ -19,8 +19,8 @@ from terrazzo.workflows.comparison.truth import RunLabels, Truth
 
 PLACES = 8
 """Places that are shown."""
-FIRST_RIGHT: Color = (230, 159, 0)
-SECOND_RIGHT: Color = (86, 180, 233)
+FIRST_RIGHT: Color = (232, 62, 160)
+SECOND_RIGHT: Color = (110, 231, 135)
 NONE_RIGHT: Color = (255, 255, 255)
 
 
