@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
 from terrazzo.evaluation.confusion import Confusion
-from terrazzo.evaluation.paired import Difference, compare, score_names, scores_of
+from terrazzo.evaluation.paired import Difference, compare, compare_means, score_names, scores_of
 from terrazzo.evaluation.scores import pixel_scores
 from terrazzo.labels.legend import Legend, LegendClass
 
@@ -130,3 +130,13 @@ def test_a_class_that_is_nowhere_has_no_difference() -> None:
     first[:, :2, :2] = units(7, 0.2, 1)
     found = by_name(compare(first, first, legend(0, 1, 2), 100, 0))["iou_2"]
     assert (found.first, found.difference, found.low, found.p, found.alike) == (None, None, None, None, 7)
+
+
+def test_means_of_scenes_are_compared_alike() -> None:
+    """Of scenes of one size, the accuracy of all pixels is the mean of those of the scenes: both ways give the same."""
+    first, second = units(9, 0.2, 4), units(9, 0.25, 5)
+    pooled = by_name(compare(first, second, TWO, 500, 3))["accuracy"]
+    means = compare_means("accuracy", scores_of(first)[:, 0], scores_of(second)[:, 0], 500, 3)
+    assert (means.difference, means.low, means.high) == pytest.approx((pooled.difference, pooled.low, pooled.high))
+    assert (means.p, means.better, means.worse) == (pooled.p, pooled.better, pooled.worse)
+    assert compare_means("f2", np.array([0.2]), np.array([0.4]), 500, 3).low is None

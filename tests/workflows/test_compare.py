@@ -67,6 +67,17 @@ def test_masks_of_tools_have_the_scores_that_evaluate_gives(masks: Path) -> None
     assert (found["units"], found["number_of_units"], found["images"]) == ("scenes", 8, 8)
 
 
+def test_objects_are_compared_where_asked(masks: Path) -> None:
+    found = compared([masks / "good", masks / "bad"], masks / "out", masks / "truth", "evaluation.objects=1")
+    for name in found["maps"]:
+        evaluate(masks / name, masks / "truth", masks / f"scores_{name}", open_context(sets=["evaluation.objects=1"]))
+        objects = json.loads((masks / f"scores_{name}" / "evaluation.json").read_text())["objects"]
+        assert found["scores"][name]["object_f2"] == pytest.approx(objects["f2"])
+        assert found["scores"][name]["object_ap"] == pytest.approx(objects["ap"])
+    score = found["differences"][0]["scores"]["object_f2"]
+    assert score["low"] <= score["difference"] <= score["high"]
+
+
 def test_scenes_have_a_row_each(masks: Path) -> None:
     compared([masks / "good", masks / "bad"], masks / "out", masks / "truth")
     with (masks / "out" / "comparison.csv").open(encoding="utf-8", newline="") as file:

@@ -24,7 +24,7 @@ Interval = tuple[float, float] | None
 """Lower and upper end, or None where it is undefined."""
 
 
-def resampled(counts: NDArray[np.int64], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+def resampled(counts: NDArray[np.number], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """Sums of the counts over as many units as there are, drawn with replacement; some resamples at a time.
 
     counts: (units, ...). Yields (some, ...): float64 that holds whole numbers below 2^53 exactly. All together are `resamples`.

@@ -94,6 +94,34 @@ def compare(first: NDArray[np.int64], second: NDArray[np.int64], legend: Legend,
     ]
 
 
+def compare_means(score: str, first: NDArray[np.float64], second: NDArray[np.float64], resamples: int, seed: int) -> Difference:
+    """Compare the means of a score that each scene has by itself, such as the F2 of its objects.
+
+    first, second: (scenes,), no NaN. Otherwise as `compare`.
+    """
+    units, apart = len(first), second - first
+    observed = float(apart.mean())
+    bound, p = None, None
+    if units >= FEWEST_UNITS and resamples:
+        bound = interval(np.concatenate(list(resampled(apart, resamples, seed))) / units)
+    if units >= FEWEST_TESTED and resamples:
+        flipped = (1 - 2 * _swaps(units, resamples, np.random.default_rng(seed))) @ apart / units
+        p = float((np.abs(flipped) >= abs(observed) - EQUAL).mean())
+    better, worse = int((apart > EQUAL).sum()), int((apart < -EQUAL).sum())
+    return Difference(
+        score=score,
+        first=float(first.mean()),
+        second=float(second.mean()),
+        difference=observed,
+        low=bound[0] if bound is not None else None,
+        high=bound[1] if bound is not None else None,
+        p=p,
+        better=better,
+        worse=worse,
+        alike=units - better - worse,
+    )
+
+
 def _bounds(first: NDArray[np.int64], second: NDArray[np.int64], resamples: int, seed: int) -> list[Interval]:
     """The interval of each difference: the same seed draws the same units of both."""
     drawn = zip(resampled(first, resamples, seed), resampled(second, resamples, seed), strict=True)
@@ -105,13 +133,7 @@ def _chance(
     first: NDArray[np.int64], second: NDArray[np.int64], observed: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """The share of swaps whose difference is at least as large; NaN where there is no difference to test."""
-    units = len(first)
-    if units <= MOST_ENUMERATED:
-        swaps = (np.arange(2**units)[:, None] >> np.arange(units) & 1).astype(np.float64)
-    else:
-        swaps = rng.integers(0, 2, (resamples, units)).astype(np.float64)
-        # what was observed is one of the outcomes: p is never 0
-        swaps[0] = 0
+    swaps = _swaps(len(first), resamples, rng)
     kept = 1 - swaps
     one = _pooled(kept, first) + _pooled(swaps, second)
     other = _pooled(swaps, first) + _pooled(kept, second)
@@ -122,6 +144,16 @@ def _chance(
     defined = ~np.isnan(differences)
     shares: NDArray[np.float64] = (as_large & defined).sum(axis=0) / np.maximum(defined.sum(axis=0), 1)
     return np.where(np.isnan(observed), np.nan, shares)
+
+
+def _swaps(units: int, resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(draws, units) whether the two maps of a unit are swapped: all ways for few units, else drawn ones, what was observed among them."""
+    if units <= MOST_ENUMERATED:
+        return (np.arange(2**units)[:, None] >> np.arange(units) & 1).astype(np.float64)
+    swaps = rng.integers(0, 2, (resamples, units)).astype(np.float64)
+    # so p is never 0
+    swaps[0] = 0
+    return swaps
 
 
 def _pooled(weights: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:

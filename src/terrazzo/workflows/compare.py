@@ -8,8 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from terrazzo.errors import ConflictError, DataError, UsageError
-from terrazzo.evaluation.paired import Difference, score_names, scores_of
+from terrazzo.evaluation.objects.rule import rule_of
+from terrazzo.evaluation.objects.scores import image_ap, image_f2
+from terrazzo.evaluation.paired import Difference, compare_means, score_names, scores_of
 from terrazzo.evaluation.paired import compare as compare_pair
 from terrazzo.evaluation.text import aligned
 from terrazzo.labels.legend import Legend
@@ -21,9 +26,14 @@ from terrazzo.reporting.figures import score_text
 from terrazzo.workflows.comparison.contest import Contest, count_all
 from terrazzo.workflows.comparison.contestants import Contestant, common_names, find_contestants, label_reader, map_legends
 from terrazzo.workflows.comparison.pictures import difference_sheet, run_charts
+from terrazzo.workflows.comparison.shared_rows import Meeting
 from terrazzo.workflows.comparison.truth import GivenLabels, RunLabels, Truth
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.map_pairs import pair_maps
+
+OBJECT_SCORES = {"object_f2": image_f2, "object_ap": image_ap}
+"""Of each scene at each threshold."""
+OBJECT_TITLES = {"object_f2": "F2 of objects", "object_ap": "AP of objects"}
 
 
 def compare(maps: Sequence[str | Path], out: str | Path, labels: str | Path | None = None, context: Context | None = None) -> Result:
@@ -42,12 +52,14 @@ def compare(maps: Sequence[str | Path], out: str | Path, labels: str | Path | No
     names, notices = common_names(contestants)
     truth, legends, said = _truth(contestants, names, labels, context)
     notices += [*said, *_doubts(contestants)]
-    contest = count_all(names, contestants, legends, truth, context.progress)
+    rule = rule_of(context.recipe.evaluation, legends[0])
+    meeting = Meeting(contestants=contestants, legends=legends, truth=truth, objects=rule)
+    contest = count_all(names, meeting, context.progress)
     if contest.left_out:
         notices.append(f"{counted(contest.left_out, 'labelled pixel')} left out: not mapped by all.")
-    outcome = _outcome(contestants, contest, legends[0], context)
+    outcome = _outcome(meeting, contest, context)
     check_writable(out)
-    picture = difference_sheet([place for scene in contest.scenes for place in scene.places], contestants, legends, truth)
+    picture = difference_sheet([place for scene in contest.scenes for place in scene.places], meeting)
     written = _write(out, outcome, notices, picture, run_charts(contestants))
     return Result(text=_text(outcome, notices, out), written=written, facts=_facts(outcome, notices))
 
@@ -74,7 +86,7 @@ class _Outcome:
         """A score as people call it."""
         kind, _, value = score.rpartition("_")
         names = dict(zip(map(str, self.legend.values), self.legend.names, strict=True))
-        plain = {"accuracy": "accuracy", "mean_iou": "mean IoU", "mean_dice": "mean Dice"}
+        plain = {"accuracy": "accuracy", "mean_iou": "mean IoU", "mean_dice": "mean Dice"} | OBJECT_TITLES
         return plain[score] if score in plain else f"{'IoU' if kind == 'iou' else 'Dice'} of {names[value]}"
 
 
@@ -111,21 +123,28 @@ def _truth(
     return RunLabels(first), map_legends(contestants, names, first.samples.legend), []
 
 
-def _outcome(contestants: Sequence[Contestant], contest: Contest, legend: Legend, context: Context) -> _Outcome:
-    options, counts = context.recipe.evaluation, contest.counts
+def _outcome(meeting: Meeting, contest: Contest, context: Context) -> _Outcome:
+    options, counts, legend, names = context.recipe.evaluation, contest.counts, meeting.legends[0], meeting.names
     totals = scores_of(counts.sum(axis=1))
-    names = [each.name for each in contestants]
     plain = [[None if value != value else float(value) for value in row] for row in totals]  # noqa: PLR0124 - NaN is unlike itself
-    return _Outcome(
-        names=names,
-        legend=legend,
-        contest=contest,
-        scores={score: [row[number] for row in plain] for number, score in enumerate(score_names(legend))},
-        differences={
-            name: compare_pair(counts[0], other, legend, options.resamples, options.seed)
-            for name, other in zip(names[1:], counts[1:], strict=True)
-        },
-    )
+    scores: dict[str, list[float | None]] = {score: [row[number] for row in plain] for number, score in enumerate(score_names(legend))}
+    differences = {
+        name: compare_pair(counts[0], other, legend, options.resamples, options.seed)
+        for name, other in zip(names[1:], counts[1:], strict=True)
+    }
+    for score, by_scene in _object_scores(meeting, contest).items():
+        scores[score] = [float(each.mean()) for each in by_scene]
+        for name, other in zip(names[1:], by_scene[1:], strict=True):
+            differences[name].append(compare_means(score, by_scene[0], other, options.resamples, options.seed))
+    return _Outcome(names=names, legend=legend, contest=contest, scores=scores, differences=differences)
+
+
+def _object_scores(meeting: Meeting, contest: Contest) -> dict[str, list[NDArray[np.float64]]]:
+    """Scores of the objects of each contestant by scene, where they are compared."""
+    if meeting.objects is None:
+        return {}
+    counts = contest.objects(meeting.objects)
+    return {score: [function(each).mean(axis=1) for each in counts] for score, function in OBJECT_SCORES.items()}
 
 
 def _write(out: Path, outcome: _Outcome, notices: Sequence[str], picture: bytes | None, charts: Sequence[str]) -> Written:

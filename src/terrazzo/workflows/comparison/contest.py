@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import DataError
 from terrazzo.evaluation.bootstrap import FEWEST_UNITS
+from terrazzo.evaluation.objects.counts import ObjectCounts
+from terrazzo.evaluation.objects.found import FoundObjects
+from terrazzo.evaluation.objects.rule import ObjectRule
+from terrazzo.evaluation.objects.table import Numbers
+from terrazzo.evaluation.objects.tally import ObjectTally
 from terrazzo.evaluation.tally.blocks import BlockTally
 from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.labels.failures import Failures
-from terrazzo.labels.legend import Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.progress import Progress
 from terrazzo.rasters.window import Shape
-from terrazzo.workflows.comparison.contestants import Contestant
 from terrazzo.workflows.comparison.places import Place, PlaceFinder
-from terrazzo.workflows.comparison.shared_rows import shared_rows
-from terrazzo.workflows.comparison.truth import Truth
+from terrazzo.workflows.comparison.shared_rows import Meeting, shared_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class SceneCounts:
     """Labelled pixels that not all contestants have mapped."""
     places: Sequence[Place]
     """Where the maps differ most."""
+    objects: Sequence[FoundObjects]
+    """One for each of the contestants, where objects are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +57,23 @@ class Contest:
             return np.stack([scene.totals for scene in self.scenes], axis=1)
         return np.concatenate([scene.blocks for scene in self.scenes], axis=1)
 
+    def objects(self, rule: ObjectRule) -> list[Numbers]:
+        """Of each contestant (scenes, 3, thresholds) matched, false and missed objects, of the scenes that hold ground."""
+        counts = []
+        for number in range(len(self.scenes[0].objects)):
+            counted = ObjectCounts(rule=rule)
+            for scene in self.scenes:
+                counted.add(scene.name, scene.objects[number])
+            counts.append(counted.by_image())
+        return counts
+
     @property
     def left_out(self) -> int:
         """Labelled pixels that not all contestants have mapped."""
         return sum(scene.left_out for scene in self.scenes)
 
 
-def count_all(
-    names: Sequence[str], contestants: Sequence[Contestant], legends: Sequence[Legend], truth: Truth, progress: Progress
-) -> Contest:
+def count_all(names: Sequence[str], meeting: Meeting, progress: Progress) -> Contest:
     """Count the maps of each scene against its truth, where all contestants have mapped it.
 
     Raises LabelError or RasterError naming all scenes whose maps do not lie on each other, DataError if no pixel is left.
@@ -71,7 +83,7 @@ def count_all(
     with progress.task("compare", len(names), "scenes") as advance:
         for name in names:
             with failures.collect():
-                scenes.append(_count(name, contestants, legends, truth))
+                scenes.append(_count(name, meeting))
             advance(1)
     failures.check(len(names), "images")
     held = [scene for scene in scenes if scene.totals.any()]
@@ -83,15 +95,17 @@ def count_all(
     return Contest(scenes=held, unit="scenes" if len(held) >= FEWEST_UNITS else "blocks")
 
 
-def _count(name: str, contestants: Sequence[Contestant], legends: Sequence[Legend], truth: Truth) -> SceneCounts:
-    classes = len(legends[0].classes)
-    with MaskLabels(contestants[0].maps[name].path, legends[0]) as first:
+def _count(name: str, meeting: Meeting) -> SceneCounts:
+    with MaskLabels(meeting.contestants[0].maps[name].path, meeting.legends[0]) as first:
         shape = first.shape
-    tallies = [BlockTally(classes, shape) for _ in contestants]
+    tallies = [BlockTally(len(meeting.legends[0].classes), shape) for _ in meeting.contestants]
+    objects = [ObjectTally(meeting.objects) for _ in meeting.contestants] if meeting.objects is not None else []
     left_out, finder = 0, PlaceFinder(shape)
-    for rows in shared_rows(name, contestants, legends, truth):
+    for rows in shared_rows(name, meeting):
         for tally, predicted in zip(tallies, rows.predicted, strict=True):
             tally.add(Rows(row_off=rows.row_off, truth=rows.truth, predicted=predicted))
+        for found, predicted in zip(objects, rows.predicted if objects else (), strict=True):
+            found.add(rows.row_off, rows.truth, predicted, rows.instances)
         finder.add(rows)
         left_out += rows.left_out
     counted = [tally.finish() for tally in tallies]
@@ -102,4 +116,5 @@ def _count(name: str, contestants: Sequence[Contestant], legends: Sequence[Legen
         blocks=np.stack([blocks for _, blocks in counted]),
         left_out=left_out,
         places=finder.places(name),
+        objects=[found.found() for found in objects],
     )

@@ -10,12 +10,12 @@ from terrazzo.drawing.curves import Row, loss_of, mean_dice_of
 from terrazzo.drawing.rgb import Picture, colorize, error_rgb, to_rgb
 from terrazzo.drawing.sheet import Sheet, SheetKey, SheetRow, sheet_png
 from terrazzo.labels.colors import Color
-from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.labels.legend import IGNORE
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.workflows.comparison.contestants import Contestant
 from terrazzo.workflows.comparison.places import Place
-from terrazzo.workflows.comparison.shared_rows import shared_rows
-from terrazzo.workflows.comparison.truth import RunLabels, Truth
+from terrazzo.workflows.comparison.shared_rows import Meeting, shared_rows
+from terrazzo.workflows.comparison.truth import RunLabels
 
 PLACES = 8
 """Places that are shown."""
@@ -35,42 +35,40 @@ def difference_kinds(truth: NDArray[np.uint8], predicted: Sequence[NDArray[np.ui
     return kinds
 
 
-def difference_sheet(places: Sequence[Place], contestants: Sequence[Contestant], legends: Sequence[Legend], truth: Truth) -> bytes | None:
+def difference_sheet(places: Sequence[Place], meeting: Meeting) -> bytes | None:
     """The places as PNG: image where it is at hand, truth, each map, and who is right; None where maps do not differ."""
     shown = sorted(places, reverse=True)[:PLACES]
     if not shown:
         return None
-    with_image = isinstance(truth, RunLabels)
-    names = [each.name for each in contestants]
+    names = meeting.names
     second = f"only {names[1]} right" if len(names) == 2 else f"{names[0]} wrong, another right"
-    keys = [SheetKey(color=entry.color, name=entry.name) for entry in legends[0].classes]
+    keys = [SheetKey(color=entry.color, name=entry.name) for entry in meeting.legends[0].classes]
     keys += [SheetKey(color=FIRST_RIGHT, name=f"only {names[0]} right" if len(names) == 2 else f"{names[0]} right, another wrong")]
     keys += [SheetKey(color=SECOND_RIGHT, name=second), SheetKey(color=NONE_RIGHT, name="none right")]
     rows = [
         SheetRow(
             caption=f"{place.scene}, column {place.window.col_off}, row {place.window.row_off}: {place.pixels:,} pixels differ",
-            pictures=_pictures(place, contestants, legends, truth),
+            pictures=_pictures(place, meeting),
         )
         for place in shown
     ]
-    headings = [*(["Image"] if with_image else []), "Truth", *names, "Who is right"]
+    headings = [*(["Image"] if isinstance(meeting.truth, RunLabels) else []), "Truth", *names, "Who is right"]
     return sheet_png(Sheet(title="Where the maps differ most", headings=headings, rows=rows, keys=keys))
 
 
-def _pictures(place: Place, contestants: Sequence[Contestant], legends: Sequence[Legend], truth: Truth) -> list[Picture]:
-    (rows,) = shared_rows(place.scene, contestants, legends, truth, place.window)
-    colors = legends[0].colors
+def _pictures(place: Place, meeting: Meeting) -> list[Picture]:
+    (rows,) = shared_rows(place.scene, meeting, place.window)
+    colors = meeting.legends[0].colors
     known = colorize(rows.truth, colors)
-    picture = known
-    if isinstance(truth, RunLabels):
-        pixels = truth.image(place.scene, place.window)
-        picture = to_rgb(pixels.values, pixels.valid)
-    below = error_rgb(np.where(rows.truth == IGNORE, IGNORE, 0).astype(np.uint8), picture)
+    image: list[Picture] = []
+    if isinstance(meeting.truth, RunLabels):
+        pixels = meeting.truth.image(place.scene, place.window)
+        image = [to_rgb(pixels.values, pixels.valid)]
+    below = error_rgb(np.where(rows.truth == IGNORE, IGNORE, 0).astype(np.uint8), image[0] if image else known)
     kinds = difference_kinds(rows.truth, rows.predicted)
     for kind, color in enumerate((FIRST_RIGHT, SECOND_RIGHT, NONE_RIGHT), 1):
         below[kinds == kind] = color
-    maps = [colorize(each, colors) for each in rows.predicted]
-    return [*([picture] if isinstance(truth, RunLabels) else []), known, *maps, below]
+    return [*image, known, *(colorize(each, colors) for each in rows.predicted), below]
 
 
 def run_charts(contestants: Sequence[Contestant]) -> list[str]:

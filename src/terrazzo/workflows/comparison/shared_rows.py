@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError
+from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.survey import row_blocks
@@ -18,6 +19,23 @@ from terrazzo.workflows.comparison.truth import Truth, TruthRows
 
 
 @dataclass(frozen=True, kw_only=True)
+class Meeting:
+    """Who is compared, and with what."""
+
+    contestants: Sequence[Contestant]
+    legends: Sequence[Legend]
+    """How the maps of each are read; all have the same classes."""
+    truth: Truth
+    objects: ObjectRule | None = None
+    """Which objects are compared too; None: none are."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the contestants."""
+        return [each.name for each in self.contestants]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SharedRows:
     """Rows of one scene as all contestants map them; what one of them leaves out is 255 in all."""
 
@@ -25,16 +43,18 @@ class SharedRows:
     truth: NDArray[np.uint8]
     predicted: Sequence[NDArray[np.uint8]]
     left_out: int
+    instances: NDArray[np.uint32] | None = None
+    """Object numbers of the truth, where it tells them apart."""
 
 
-def shared_rows(
-    name: str, contestants: Sequence[Contestant], legends: Sequence[Legend], truth: Truth, window: Window | None = None
-) -> Iterator[SharedRows]:
+def shared_rows(name: str, meeting: Meeting, window: Window | None = None) -> Iterator[SharedRows]:
     """The rows of a scene, or of a window of it. Raises LabelError if the maps or the truth are of other size or lie elsewhere."""
     with ExitStack() as stack:
-        maps = [stack.enter_context(MaskLabels(each.maps[name].path, legend)) for each, legend in zip(contestants, legends, strict=True)]
-        labels = stack.enter_context(truth.open(name, maps[0]))
-        _check_alike(name, contestants, maps, labels)
+        pairs = zip(meeting.contestants, meeting.legends, strict=True)
+        maps = [stack.enter_context(MaskLabels(each.maps[name].path, legend)) for each, legend in pairs]
+        labels = stack.enter_context(meeting.truth.open(name, maps[0]))
+        _check_alike(name, meeting.contestants, maps, labels)
+        numbered = meeting.objects is not None and labels.has_instances
         for block in row_blocks(labels.shape) if window is None else (window,):
             known = labels.read(block)
             predicted = [each.read(block) for each in maps]
@@ -46,6 +66,7 @@ def shared_rows(
                 truth=np.where(judged, known, np.uint8(IGNORE)),
                 predicted=[np.where(judged, each, np.uint8(IGNORE)) for each in predicted],
                 left_out=left_out,
+                instances=labels.instances(block) if numbered else None,
             )
 
 

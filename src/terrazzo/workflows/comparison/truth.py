@@ -30,6 +30,15 @@ class TruthRows(Protocol):
         """Class indices (height, width), 255 left out."""
         ...
 
+    @property
+    def has_instances(self) -> bool:
+        """Whether objects are told apart, though they touch."""
+        ...
+
+    def instances(self, window: Window) -> NDArray[np.uint32]:
+        """Object numbers (height, width), 0 where there is none; only where they are told apart."""
+        ...
+
 
 class GivenLabels:
     """Labels of any form, as evaluate takes them."""
@@ -74,6 +83,7 @@ class _RunScene:
     def __init__(self, run: FinishedRun, scene: str) -> None:
         self._store = run.store
         self._scene = scene
+        self.has_instances = run.store.instances(scene, Window(col_off=0, row_off=0, width=1, height=1)) is not None
 
     @property
     def shape(self) -> Shape:
@@ -81,6 +91,10 @@ class _RunScene:
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         return self._store.read(self._scene, window)[1]
+
+    def instances(self, window: Window) -> NDArray[np.uint32]:
+        found = self._store.instances(self._scene, window)
+        return found if found is not None else np.zeros(window.shape, np.uint32)
 
 
 Truth = GivenLabels | RunLabels
