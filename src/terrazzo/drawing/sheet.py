@@ -66,14 +66,11 @@ def sheet_png(sheet: Sheet, made_by: str | None = None) -> bytes:
 
 
 def fitted_picture(picture: Picture, side: int) -> Picture:
-    """The picture, its longer side brought to `side` pixels: enlarged by whole pixels as squares, reduced by means."""
+    """The picture, its longer side brought to `side` pixels: reduced by means, enlarged with its pixels as squares, nearly."""
     height, width = picture.shape[:2]
     longer = max(height, width)
-    if longer <= side:
-        zoom = side // longer
-        return picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
     size = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if longer > side else cv2.INTER_NEAREST), np.uint8)
 
 
 def _row_height(row: SheetRow) -> float:

@@ -85,8 +85,8 @@ def _pictures(run: FinishedRun, sample: Sample, said: NDArray[np.uint16]) -> lis
 def _caption(row: Mapping[Hashable, object]) -> str:
     figures = [f"{name.replace('mean_dice', 'mean Dice')} {value:.3f}" for name in CAPTION if isinstance(value := row.get(name), float)]
     place = f"{row['scene']}, column {row['col_off']}, row {row['row_off']}, {row['split']}"
-    audit = ", drawn at random" if row["chosen"] == "audit" else ""
-    return f"{row['rank']}.{audit}  {place}: {', '.join(figures)}"
+    audit = " (drawn at random)" if row["chosen"] == "audit" else ""
+    return f"{row['rank']}{audit}   {place}: {', '.join(figures)}"
 
 
 def _keys(legend: Legend, shown: pd.DataFrame) -> list[SheetKey]:
