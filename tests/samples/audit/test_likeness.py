@@ -11,7 +11,10 @@ import rasterio
 from terrazzo.errors import RasterError
 from terrazzo.progress import Silent
 from terrazzo.rasters.options import DataOptions
+from terrazzo.rasters.raster import open_raster
 from terrazzo.samples.audit import likeness
+from terrazzo.samples.audit.gray import GrayImage
+from terrazzo.samples.audit.keypoints import find_keypoints
 from terrazzo.samples.audit.likeness import AlikePair, alike_pairs
 
 SIDE = 256
@@ -114,11 +117,12 @@ def test_other_types_many_bands_and_missing_data(ground: Any, tmp_path: Path) ->
     assert pair.shift == (90, 0)
 
 
-def test_large_sets_get_fewer_points_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert likeness._per_cell([(768, 768)] * 3) == [8, 8, 8]
-    assert likeness._per_cell([(96, 96)]) == [512]
-    monkeypatch.setattr(likeness, "MOST_POINTS", 64 * 3)
-    assert likeness._per_cell([(768, 768)] * 3) == [1, 1, 1]
+def test_large_sets_get_fewer_points_an_image(ground: Any, save_jpeg: Any) -> None:
+    with open_raster(save_jpeg("a", ground(1))) as raster:
+        counts = [len(find_keypoints(GrayImage(raster), most)) for most in (10_000, 100, 25, 1)]
+    assert counts[0] > 200
+    assert 75 < counts[1] <= 4 * 25
+    assert 20 <= counts[2] == counts[3] <= 25
 
 
 def test_images_are_read_in_strips_and_parts(ground: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from terrazzo.samples.audit.votes import candidates
 
 
 def points(places: NDArray[np.int64], keys: NDArray[np.int64]) -> Keypoints:
-    return Keypoints(places=places.astype(np.int32), keys=keys.astype(np.uint32).reshape(-1, KEYS))
+    return Keypoints(shape=(100, 100), places=places.astype(np.int32), keys=keys.astype(np.uint32).reshape(-1, KEYS))
 
 
 def keys_of(*numbers: int) -> NDArray[np.int64]:

@@ -18,13 +18,14 @@ def draw_of(options: DrawOptions) -> Draw:
 
 
 def test_sizes_and_shares_are_those_of_the_table() -> None:
-    assert draw_sentence(draw_of(DrawOptions()), ("sea", "ship", "buoy"), 0) == (
-        "An epoch draws 8 windows of 8 training windows: 75 % without any class but sea; sea 99 %, ship 1.2 %, buoy under 0.1 %."
+    assert draw_sentence(draw_of(DrawOptions(windows="listed")), ("sea", "ship", "buoy"), 0) == (
+        "An epoch draws 8 windows of 8 training windows: 75 % without any class but sea; "
+        "pixels of sea: 99 %, ship: 1.2 %, buoy: under 0.1 %."
     )
 
 
 def test_what_comes_twice_is_said() -> None:
     sentence = draw_sentence(draw_of(DrawOptions(per_epoch=40, empty_share=0.5)), ("sea", "ship", "buoy"), 0)
     assert sentence.startswith(
-        "An epoch draws 40 windows (8 different ones) of 8 training windows: 50 % without any class but sea; sea 98 %,"
+        "An epoch draws 40 windows (8 different ones) of 8 training windows: 50 % without any class but sea; pixels of sea: 98 %,"
     )

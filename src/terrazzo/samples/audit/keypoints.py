@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.rasters.window import Shape
 from terrazzo.samples.audit.gray import Gray, GrayImage
 from terrazzo.samples.draw.choose import ranks
 
@@ -26,7 +27,10 @@ APART_PX = 9
 CONTRAST = 1.0
 """Gray levels by which a point stands out at least; below, recompression moves points."""
 CELL_PX = 96
-"""Points are spread: so many at most in each square of this side."""
+"""Side of the squares over which points are spread."""
+PER_CELL = 8
+PER_IMAGE = 512
+"""Points of an image that is too small to have so many at PER_CELL a cell."""
 STRIP_ROWS = 1024
 BEYOND = RADIUS + SURROUND_PX + APART_PX
 
@@ -38,6 +42,8 @@ _PAIRS = np.clip(np.rint(np.random.default_rng(20).normal(0, RADIUS / 2, (KEYS *
 class Keypoints:
     """n points of one image."""
 
+    shape: Shape
+    """(height, width) of the image."""
     places: NDArray[np.int32]
     """(n, 2) x and y in pixels."""
     keys: NDArray[np.uint32]
@@ -47,17 +53,21 @@ class Keypoints:
         return len(self.places)
 
 
-def find_keypoints(image: GrayImage, per_cell: int) -> Keypoints:
-    """The points of an image, at most `per_cell` in each cell of CELL_PX squared, the most salient ones."""
+def find_keypoints(image: GrayImage, most: int) -> Keypoints:
+    """The points of an image, spread over it, in each cell of CELL_PX squared the most salient ones.
+
+    most: points that there may be, about; small images have PER_IMAGE, larger ones PER_CELL a cell.
+    """
+    height, width = image.shape
+    cells = -(-height // CELL_PX) * -(-width // CELL_PX)
+    per_cell = max(1, min(max(PER_CELL, PER_IMAGE // cells), most // cells))
     parts = [_in_strip(gray, top, image.shape[0], per_cell) for top, gray in image.strips(STRIP_ROWS, BEYOND)]
-    return Keypoints(
-        places=np.concatenate([part.places for part in parts] or [np.empty((0, 2), np.int32)]),
-        keys=np.concatenate([part.keys for part in parts] or [np.empty((0, KEYS), np.uint32)]),
-    )
+    places, keys = (np.concatenate(side) for side in zip(*parts, strict=True))
+    return Keypoints(shape=image.shape, places=places, keys=keys)
 
 
-def _in_strip(gray: Gray, top: int, height: int, per_cell: int) -> Keypoints:
-    """The points of a strip that lie in its own rows, not in those beyond."""
+def _in_strip(gray: Gray, top: int, height: int, per_cell: int) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    """Places and keys of the points of a strip that lie in its own rows, not in those beyond."""
     smooth = cv2.GaussianBlur(gray.values.astype(np.float32), (0, 0), SMOOTH_PX)
     salience = np.abs(smooth - cv2.blur(smooth, (SURROUND_PX, SURROUND_PX)))
     usable = _usable(gray, top, height)
@@ -67,7 +77,7 @@ def _in_strip(gray: Gray, top: int, height: int, per_cell: int) -> Keypoints:
     here = smooth[rows[:, None] + _PAIRS[:, 0], columns[:, None] + _PAIRS[:, 1]]
     there = smooth[rows[:, None] + _PAIRS[:, 2], columns[:, None] + _PAIRS[:, 3]]
     keys = np.packbits(here > there, axis=1).view(np.uint32)
-    return Keypoints(places=np.stack([columns, rows + top], axis=1).astype(np.int32), keys=keys.reshape(-1, KEYS))
+    return np.stack([columns, rows + top], axis=1).astype(np.int32), keys.reshape(-1, KEYS)
 
 
 def _usable(gray: Gray, top: int, height: int) -> NDArray[np.bool_]:

@@ -13,15 +13,12 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.samples.audit.gray import GrayImage, GrayStore
-from terrazzo.samples.audit.keypoints import CELL_PX, Keypoints, find_keypoints
+from terrazzo.samples.audit.keypoints import Keypoints, find_keypoints
 from terrazzo.samples.audit.verify import Likeness, compare, overlap
 from terrazzo.samples.audit.votes import Candidate, candidates
 
 MOST_POINTS = 3_000_000
-"""Keypoints of all images together; in larger sets each image has fewer."""
-PER_CELL = 8
-PER_IMAGE = 512
-"""Keypoints of an image that is too small to have so many at PER_CELL a cell."""
+"""Keypoints of all images together; in large sets each image has fewer."""
 NEARLY_ALL = 0.9
 """Share of the larger image from which two pictures are near-identical rather than overlapping crops."""
 COMPARED_PX = 2048
@@ -49,13 +46,13 @@ def alike_pairs(paths: Sequence[Path], options: DataOptions, progress: Progress)
 
     Raises one error naming all images that cannot be read.
     """
-    shapes = all_on_threads(lambda path: _shape(path, options), paths, progress, "measure", "images")
-    work = list(zip(paths, _per_cell(shapes), strict=True))
-    points = all_on_threads(lambda item: _points(*item, options), work, progress, "compare", "images")
+    most = MOST_POINTS // max(len(paths), 1)
+    points = all_on_threads(lambda path: _points(path, most, options), paths, progress, "look for alike", "images")
     store = GrayStore(options)
     found = list(candidates(points))
+    shapes = [each.shape for each in points]
     pairs = []
-    with progress.task("verify", len(found), "pairs") as advance:
+    with progress.task("compare alike", len(found), "pairs") as advance:
         for candidate in found:
             pair = _verified(candidate, paths, shapes, store)
             if pair is not None:
@@ -65,23 +62,9 @@ def alike_pairs(paths: Sequence[Path], options: DataOptions, progress: Progress)
     return pairs
 
 
-def _shape(path: Path, options: DataOptions) -> Shape:
+def _points(path: Path, most: int, options: DataOptions) -> Keypoints:
     with open_raster(path, options) as raster:
-        return raster.shape
-
-
-def _per_cell(shapes: Sequence[Shape]) -> list[int]:
-    """Keypoints a cell of each image."""
-    cells = [-(-height // CELL_PX) * -(-width // CELL_PX) for height, width in shapes]
-    wanted = [max(PER_CELL, PER_IMAGE // number) for number in cells]
-    total = sum(number * each for number, each in zip(cells, wanted, strict=True))
-    share = min(1.0, MOST_POINTS / max(total, 1))
-    return [max(1, int(share * each)) for each in wanted]
-
-
-def _points(path: Path, per_cell: int, options: DataOptions) -> Keypoints:
-    with open_raster(path, options) as raster:
-        return find_keypoints(GrayImage(raster), per_cell)
+        return find_keypoints(GrayImage(raster), most)
 
 
 def _verified(candidate: Candidate, paths: Sequence[Path], shapes: Sequence[Shape], store: GrayStore) -> AlikePair | None:

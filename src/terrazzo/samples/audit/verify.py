@@ -14,7 +14,7 @@ NARROW_PX = 24
 """Side of the blocks of the smallest overlap."""
 WANTED_BLOCKS = 12
 """Blocks that an overlap is divided into at least, as far as NARROW_PX allows."""
-MOST_BLOCKS = 64
+MOST_BLOCKS = 24
 """Blocks that are compared, spread over the overlap."""
 SLACK_PX = 6
 """Pixels by which a block may be off: two pictures of one place are never bent alike."""

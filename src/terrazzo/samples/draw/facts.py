@@ -18,17 +18,16 @@ def draw_sentence(draw: Draw, names: Sequence[str], seed: int) -> str:
     """
     rows = draw.epoch(0, seed).rows
     pixels = draw.contents.pixels[rows].sum(axis=0)
-    shares = ", ".join(f"{name} {_percent(share)}" for name, share in zip(names, pixels / max(int(pixels.sum()), 1), strict=True))
+    shares = ", ".join(f"{name}: {_percent(share)}" for name, share in zip(names, pixels / max(int(pixels.sum()), 1), strict=True))
     empty = float(np.mean(~draw.contents.filled[rows]))
     different = len(np.unique(rows))
     again = "" if different == len(rows) else f" ({different} different ones)"
-    listed = counted(len(draw.contents), "training window")
-    return (
-        f"An epoch draws {counted(len(rows), 'window')}{again} of {listed}: {_percent(empty)} without any class but {names[0]}; {shares}."
-    )
+    moved = ", before they are moved" if draw.options.windows != "listed" else ""
+    drawn = f"{counted(len(rows), 'window')}{again} of {counted(len(draw.contents), 'training window')}"
+    return f"An epoch draws {drawn}: {_percent(empty)} without any class but {names[0]}; pixels of {shares}{moved}."
 
 
 def _percent(share: float) -> str:
     if share and share < RARE:
         return f"under {100 * RARE:g} %"
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
