@@ -10,6 +10,7 @@ from terrazzo.samples.split.tell import audit
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.index import index_scenes
+from terrazzo.workflows.look_alike import with_alike
 from terrazzo.workflows.packed_lesson import GivenTable
 from terrazzo.workflows.recount import recount_in
 from terrazzo.workflows.sample_origin import check_fresh
@@ -29,11 +30,13 @@ def choose_samples(scenes: Sequence[Scene], table: GivenTable | None, context: C
     if table.samples.frame["split"].isna().all():
         return split_samples(table.samples, scenes, context)
     log.info("The split is that of %s.", table.path)
-    audit(table.samples, recipe.split)
-    return table.samples
+    samples = with_alike(table.samples, recipe.data, recipe.split, context.progress)
+    audit(samples, recipe.split)
+    return samples
 
 
 def split_samples(samples: Samples, scenes: Sequence[Scene], context: Context) -> Samples:
     """Split samples by the context's [split]; pieces of windows are counted in these scenes."""
     reader = LabelReader(samples.legend, context.recipe.data, context.recipe.labels)
+    samples = with_alike(samples, context.recipe.data, context.split, context.progress)
     return assign_split(samples, context.split, recount_in(scenes, reader, context.progress))

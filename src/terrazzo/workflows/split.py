@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.write import check_writable, write_text
 from terrazzo.samples.split.assign import assign_split
 from terrazzo.samples.split.exact import check_list, list_text
 from terrazzo.samples.table import load
 from terrazzo.workflows.context import Context, Result, Written, open_context
+from terrazzo.workflows.look_alike import with_alike
 from terrazzo.workflows.recount import recount_of
 from terrazzo.workflows.sample_facts import sample_facts, sample_lines
+from terrazzo.workflows.sample_origin import TableOptions
 from terrazzo.workflows.split_folder import split_folder
 
 
@@ -36,6 +39,8 @@ def split(
     check_writable(path.absolute().parent)
     if lists is not None:
         check_list(Path(lists))
+    reading = TableOptions(path=path, settings=table.fingerprint.settings).take(DataOptions, "data")
+    table = with_alike(table, reading, context.split, context.progress)
     divided = assign_split(table, context.split, recount_of(path, table, context.progress))
     divided.save(path)
     written: Written = {"samples": path}

@@ -21,6 +21,7 @@ from terrazzo.samples.split.options import SplitOptions
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context, Result
 from terrazzo.workflows.index import index_scenes
+from terrazzo.workflows.look_alike import with_alike
 from terrazzo.workflows.sample_facts import sample_facts, sample_lines
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
@@ -49,7 +50,8 @@ def split_folder(folder: Path, out: Path, context: Context, *, link: bool) -> Re
     check_writable(out)
     whole = SamplesOptions(size=WINDOW_PX, min_valid=0)
     recipe = context.recipe.model_copy(update={"data": data, "samples": whole})
-    samples = assign_split(index_scenes(scenes, data, Context(recipe=recipe, folder=folder, progress=context.progress)), options)
+    samples = index_scenes(scenes, data, Context(recipe=recipe, folder=folder, progress=context.progress))
+    samples = assign_split(with_alike(samples, data, options, context.progress), options)
     parts = dict(zip(samples.frame["scene"], samples.frame["split"], strict=True))
     scenes = _with_labels(scenes, parts)
     above = _folders_above(scenes)

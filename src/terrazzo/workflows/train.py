@@ -24,7 +24,7 @@ from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import cover
 from terrazzo.rasters.write import write_text
 from terrazzo.recipes.recipe import Recipe, to_toml
-from terrazzo.samples.audit.leaks import find_leaks, leak_sentence
+from terrazzo.samples.audit.leaks import alike_sentence, find_alike_leaks, find_leaks, leak_sentence
 from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.draw.facts import draw_sentence
 from terrazzo.samples.draw.place import Placer, listed_windows
@@ -278,6 +278,8 @@ def _notices(samples: Samples, part: str) -> list[str]:
         notices.append(NOTHING_HELD_OUT)
     if leaks := find_leaks(samples):
         notices.append(leak_sentence(leaks))
+    if alike := find_alike_leaks(samples):
+        notices.append(f"{alike_sentence(alike)} Scores of the held-out part are too good.")
     return notices
 
 

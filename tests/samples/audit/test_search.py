@@ -12,7 +12,7 @@ from terrazzo.progress import Silent
 from terrazzo.rasters.options import DataOptions
 from terrazzo.samples.audit.leaks import alike_sentence, find_alike_leaks
 from terrazzo.samples.audit.search import find_alike
-from terrazzo.samples.audit.windows import alike_units, alike_windows
+from terrazzo.samples.audit.windows import alike_groups, alike_windows
 from terrazzo.samples.table import Alike, Samples, load
 
 PAIR = Alike(a="a", b="b", shift=(6, 0), kind="overlapping crops")
@@ -83,4 +83,4 @@ def test_units_of_alike_windows_are_joined(make_samples: Any) -> None:
     samples = replace(make_samples({"a": (10, 30), "b": (10, 20), "c": (10, 10)}), alike=(replace(PAIR, shift=(-12, 0)),))
     assert rows(samples) == {(0, 4)}
     units = np.array([[0, 0], [1, 1], [1, 2], [3, 3], [4, 5], [6, 6]])
-    assert alike_units(samples, units).tolist() == [[0, 0], [1, 1], [1, 2], [3, 3], [0, 0], [4, 4]]
+    assert alike_groups(samples, units).tolist() == [0, 1, 2, 3, 0, 0, 4]

@@ -27,18 +27,17 @@ def alike_windows(samples: Samples) -> Iterator[tuple[Alike, Positions, Position
         yield pair, mine[one], theirs[other]
 
 
-def alike_units(samples: Samples, units: Positions) -> Positions:
-    """Units with those joined that hold windows of the same ground in alike images; numbered from 0.
+def alike_groups(samples: Samples, units: Positions) -> Positions:
+    """The group of each unit: units that hold windows of the same ground in alike images are together. Groups are numbered from 0.
 
-    units: (windows, n) the units that each window lies in.
+    units: (windows, n) the units, from 0, that each window lies in.
     """
     groups = UnionFind(int(units.max(initial=-1)) + 1)
     for _, mine, theirs in alike_windows(samples):
         for column in range(units.shape[1]):
-            groups.join(units[mine, column], units[theirs, column])
-        for column in range(1, units.shape[1]):
             groups.join(units[mine, 0], units[mine, column])
-    return groups.labels()[units]
+            groups.join(units[mine, 0], units[theirs, column])
+    return groups.labels()
 
 
 def _edges(samples: Samples) -> Positions:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from terrazzo.errors import SplitError
+from terrazzo.samples.audit.windows import alike_groups
 from terrazzo.samples.overlaps import Positions
 from terrazzo.samples.split.areas import area_sides
 from terrazzo.samples.split.buffers import kept_apart
@@ -112,6 +113,8 @@ def _made(samples: Samples, options: SplitOptions) -> _Outcome:
         sides[rest] = FIXED[options.by](part, options, shares)
         return _Outcome(sides=kept_apart(samples, sides, options), pieces=[])
     division = DIVIDED[options.by](part, options)
+    if options.alike == "group" and part.alike:
+        division = division.together(alike_groups(part, division.items.units[division.of_window]))
     best = _dealt_apart(samples, sides, division, options)
     tell_shares(best.sides[rest], shares, options)
     return best

@@ -1,6 +1,6 @@
 """A set of windows, divided into units that a split does not tear apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -45,6 +45,24 @@ class Division:
     """Of a division of the ground: how windows across its borders can be cut."""
     folds: Units | None = None
     """The fold of each unit, where they are not drawn."""
+    groups: Units | None = None
+    """The group of each unit, from 0, where some must stay together."""
+
+    def together(self, groups: Units) -> "Division":
+        """The same, with groups of units dealt as one."""
+        return replace(self, groups=groups)
+
+    @property
+    def dealt_items(self) -> Items:
+        """The items with what is dealt as their units: groups where there are, else units."""
+        return self.items if self.groups is None else replace(self.items, units=self.groups[self.items.units])
+
+    @property
+    def dealt_folds(self) -> Units | None:
+        """The fold of each group, that of its first unit."""
+        if self.folds is None or self.groups is None:
+            return self.folds
+        return self.folds[np.unique(self.groups, return_index=True)[1]]
 
 
 def divide_windows(samples: Samples, units: Units, options: SplitOptions, noun: str, blocks: Blocks | None = None) -> Division:
@@ -69,7 +87,7 @@ def dealt(division: Division, options: SplitOptions, shares: Shares) -> tuple[Si
 
     Raises SplitError if there are fewer units than parts or folds.
     """
-    items, tested = division.items, options.tested_fold
+    items, tested = division.dealt_items, options.tested_fold
     first, _, rest = division.noun.partition(" ")
     units_told = f"{counted(items.count, first)} {rest}".strip()
     if tested is not None and items.count < options.folds:
@@ -80,9 +98,12 @@ def dealt(division: Division, options: SplitOptions, shares: Shares) -> tuple[Si
     if tested is None:
         units = deal(items, shares, options.seed)
     else:
-        folds = division.folds if division.folds is not None else fold_units(items, options.folds, options.seed)
+        known = division.dealt_folds
+        folds = known if known is not None else fold_units(items, options.folds, options.seed)
         units = deal_outside(items, Fold(of_unit=folds, tested=tested), shares, options.seed)
-    return of_items(items.units, units)[division.of_window], units
+    if division.groups is not None:
+        units = units[division.groups]
+    return of_items(division.items.units, units)[division.of_window], units
 
 
 def scenes_of(samples: Samples) -> tuple[Units, list[str]]:

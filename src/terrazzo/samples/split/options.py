@@ -49,6 +49,11 @@ class SplitOptions(Options):
     validation_area: Path | None = Field(None, description="The same for validation; windows across its border are in no part.")
     test_area: Path | None = Field(None, description="The same for the test.")
     list_file: Path | None = Field(None, description="A split.csv, as runs hold it: its windows go where it says, all others nowhere.")
+    alike: Literal["warn", "group", "refuse", "off"] = Field(
+        "warn",
+        description="Near-identical pictures and overlapping crops among images without a place on the ground: warn tells those on two "
+        "sides; group keeps them on one side, whatever is dealt; refuse is an error; off does not look for them.",
+    )
     allow_leak: bool = Field(False, description="Train although training and held-out parts share ground or files; the run records it.")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ import numpy as np
 
 from terrazzo.errors import SplitError
 from terrazzo.labels.sentences import counted, listed
-from terrazzo.samples.audit.leaks import find_leaks, leak_sentence
+from terrazzo.samples.audit.leaks import alike_sentence, find_alike_leaks, find_leaks, leak_sentence
 from terrazzo.samples.split.deal import DROPPED, TEST, TRAIN, VALIDATION, Shares, Sides
 from terrazzo.samples.split.division import ADVICE
 from terrazzo.samples.split.options import SplitOptions
@@ -73,13 +73,23 @@ def _tell_classes(samples: Samples, parts: Sequence[str]) -> None:
 
 
 def audit(samples: Samples, options: SplitOptions) -> None:
-    """Look for leaks between the parts. Raises SplitError for them, unless options.allow_leak is set: then the log names them."""
-    leaks = find_leaks(samples)
-    if not leaks:
-        return
-    sentence = leak_sentence(leaks)
+    """Look for leaks between the parts, and for images that are known to be alike on two sides.
+
+    Raises SplitError for leaks, and for alike images with alike = 'refuse', unless options.allow_leak is set: then the log names them.
+    """
+    if leaks := find_leaks(samples):
+        advice = "Split by block or scene, name other scenes, or set [split] allow_leak = true to go on and record it."
+        _refuse(leak_sentence(leaks), advice, options)
+    alike = find_alike_leaks(samples) if options.alike != "off" else []
+    if alike and options.alike == "refuse":
+        advice = "Set [split] alike = 'group' to keep them together, or allow_leak = true to go on and record it."
+        _refuse(alike_sentence(alike), advice, options)
+    elif alike:
+        advice = "name other scenes" if options.alike == "group" else "set [split] alike = 'group' to keep them together"
+        log.warning("%s Scores of the held-out part are too good; %s.", alike_sentence(alike), advice)
+
+
+def _refuse(sentence: str, advice: str, options: SplitOptions) -> None:
     if not options.allow_leak:
-        raise SplitError(
-            f"{sentence}\nSplit by block or scene, name other scenes, or set [split] allow_leak = true to go on and record it."
-        )
+        raise SplitError(f"{sentence}\n{advice}")
     log.warning("%s Allowed by allow_leak: scores of the held-out part are too good.", sentence)
