@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.samples.ground import HeldOut, Rectangles
-from terrazzo.samples.table import Samples
+from terrazzo.samples.table import Alike, Samples
 
 MakeSamples = Callable[..., Samples]
 UTM = CRS.from_epsg(32633)
@@ -66,6 +66,22 @@ def test_a_copy_of_a_held_out_image_is_held_out_too(make_samples: MakeSamples) -
     held = HeldOut.of(samples, {"a": Grid(shape=(10, 40))})
     assert not held.touches("a", Window(col_off=10, row_off=0, width=10, height=10))
     assert held.touches("a", Window(col_off=11, row_off=0, width=10, height=10))
+
+
+def test_ground_that_an_alike_image_holds_out_is_held_out_too(make_samples: MakeSamples) -> None:
+    """b begins 15 pixels to the right of a, c 10 to the left of b; of c the first half is held out: columns 5 to 14 of a."""
+    samples = make_samples({"a": (10, 40), "b": (10, 20), "c": (10, 20)})
+    alike = (
+        Alike(a="a", b="b", shift=(15, 0), kind="overlapping crops"),
+        Alike(a="a", b="c", shift=(5, 0), kind="overlapping crops"),
+        Alike(a="c", b="b", shift=(10, 0), kind="overlapping crops"),
+    )
+    samples = replace(split_by(samples, lambda scene, window: "test" if (scene, window.col_off) == ("c", 0) else "train"), alike=alike)
+    held = HeldOut.of(samples, {scene: Grid(shape=(10, 40)) for scene in "abc"})
+    assert [col for col in range(31) if held.touches("a", Window(col_off=col, row_off=0, width=10, height=10))] == list(range(15))
+    assert not held.touches("b", whole((10, 20)))
+    assert held.touches("b", Window(col_off=-1, row_off=0, width=2, height=2))
+    assert held.touches("c", whole((10, 10)))
 
 
 def test_a_scene_on_held_out_ground_of_another_is_not_moved_in(make_samples: MakeSamples) -> None:

@@ -54,15 +54,26 @@ class HeldOut:
 
     @classmethod
     def of(cls, samples: Samples, grids: Mapping[str, Grid]) -> "HeldOut":
-        """The held-out windows of a scene and of its copies; scenes that share ground with held-out windows of others.
+        """The held-out windows of a scene, of its copies and of images alike; scenes that share ground with held-out windows of others.
 
         grids: of all scenes that have training windows, by name.
         """
         frame = samples.frame
-        rectangles: dict[str, Rectangles] = {}
+        held: dict[str, NDArray[np.int64]] = {}
         for image, rows in frame[frame["split"].isin(HELD_OUT)].groupby("image_digest", sort=False):
-            found = Rectangles.of(replace(samples, frame=rows).windows())
-            rectangles |= {str(scene): found for scene in frame.loc[frame["image_digest"] == image, "scene"].unique()}
+            held[str(image)] = Rectangles.of(replace(samples, frame=rows).windows()).edges
+        shown = {**held}
+        for pair in samples.alike:
+            moved = np.array([*pair.shift, *pair.shift])[:, None]
+            for image, other, edges in ((pair.a, pair.b, moved), (pair.b, pair.a, -moved)):
+                if other in held:
+                    shown[image] = np.concatenate([shown.get(image, np.empty((4, 0), np.int64)), held[other] + edges], axis=1)
+        scenes = frame.drop_duplicates("scene")
+        rectangles = {
+            str(scene): Rectangles(edges=shown[image])
+            for scene, image in zip(scenes["scene"], scenes["image_digest"], strict=True)
+            if image in shown
+        }
         return cls(rectangles=rectangles, everywhere=_shared_ground(frame, grids))
 
     def touches(self, scene: str, window: Window) -> bool:
