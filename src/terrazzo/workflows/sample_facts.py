@@ -52,6 +52,15 @@ def sample_lines(samples: Samples) -> list[str]:
     return [f"windows: {counts}{note}", *(_class_line(samples.part(part), f" of {part}") for part in parts)]
 
 
+def origin_lines(samples: Samples) -> list[str]:
+    """What the table was made from, in a line; none where it does not say."""
+    origin = samples.fingerprint
+    if not origin.scenes:
+        return []
+    options = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in origin.settings.items() if name != "samples.size")
+    return [f"made from: {counted(len(origin.scenes), 'image')}, {options}"]
+
+
 def _by_name(samples: Samples) -> dict[str, int]:
     """Class to pixels."""
     return dict(zip(samples.legend.names, samples.class_pixels().sum(axis=0).tolist(), strict=True))

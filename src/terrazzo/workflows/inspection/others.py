@@ -60,7 +60,7 @@ def _vectors(path: Path, options: LabelOptions) -> Finding:
 def _samples(path: Path) -> Finding:
     # geopandas takes a second to import, which only tables are worth
     from terrazzo.samples.table import load
-    from terrazzo.workflows.sample_facts import sample_facts, sample_lines, sample_problems
+    from terrazzo.workflows.sample_facts import origin_lines, sample_facts, sample_lines, sample_problems
 
     samples = load(path)
     facts, problems = sample_facts(samples), sample_problems(samples)
@@ -70,7 +70,7 @@ def _samples(path: Path) -> Finding:
     return Finding(
         name=str(path),
         heading=f"samples table, {facts['windows']} windows of {size} of {facts['scenes']} images",
-        rows=[_row(line) for line in sample_lines(samples)],
+        rows=[_row(line) for line in (*origin_lines(samples), *sample_lines(samples))],
         plain={"kind": "samples", "path": str(path.absolute()), **facts, "problems": problems},
         problems=problems,
         shares=[
