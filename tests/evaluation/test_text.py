@@ -8,8 +8,11 @@ from rich.cells import cell_len
 
 from terrazzo.errors import UsageError
 from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.objects.counts import ObjectCounts
+from terrazzo.evaluation.objects.rule import ObjectRule
+from terrazzo.evaluation.objects.scores import object_scores
 from terrazzo.evaluation.scores import PixelScores, pixel_scores
-from terrazzo.evaluation.text import Column, class_table
+from terrazzo.evaluation.text import Column, class_table, object_text
 
 COUNTS = np.array([[96, 1, 0], [2, 1, 0], [0, 0, 0]])
 
@@ -71,3 +74,12 @@ def test_markup_is_shown_as_it_is() -> None:
 def test_a_column_needs_one_score_a_class() -> None:
     with pytest.raises(UsageError, match="'rule' has 1 scores for 3 classes"):
         class_table(scored("a", "b", "c"), Column(title="rule", scores=[0.5]))
+
+
+def test_objects_in_three_lines() -> None:
+    text = object_text(object_scores(ObjectCounts(rule=ObjectRule(name="a\nb", classes=(1,), thresholds=(500_000,)))))
+    assert text.splitlines() == [
+        "Objects of a\\nb: 0 in the labels, 0 in the map; at IoU 0.50: 0 matched, 0 missed, 0 false.",
+        "precision -, recall -, F1 -, mean IoU -, panoptic quality -.",
+        "Mean over IoU 0.50 to 0.50 and images: F2 -, AP -.",
+    ]

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import sqlite3
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +107,26 @@ def test_a_row_an_object_in_the_layer_and_the_table(ships: Path, context_of: Con
     outputs = done.written["outputs"]
     assert isinstance(outputs, list)
     assert outputs[-2:] == [ships / "out" / "objects.gpkg", ships / "out" / "objects.csv"]
+
+
+def test_the_layer_has_a_colour_for_each_status(ships: Path, context_of: ContextOf) -> None:
+    evaluate(ships / "maps", ships / "labels", ships / "out", context_of(None, "evaluation.objects=1"))
+    with closing(sqlite3.connect(ships / "out" / "objects.gpkg")) as database:
+        (style,) = database.execute("select styleQML from layer_styles where f_table_name = 'objects'").fetchone()
+    renderer = ET.fromstring(style).find("renderer-v2")
+    assert renderer is not None
+    assert renderer.get("attr") == "status"
+    assert [each.get("value") for each in renderer.findall("categories/category")] == ["matched", "poor", "missed", "false"]
+    assert len(renderer.findall("symbols/symbol")) == 4
+
+
+def test_maps_without_any_object(tmp_path: Path, context_of: ContextOf) -> None:
+    """And the notice of the score: nothing there and nothing found is 1."""
+    write_map(tmp_path / "maps" / "a_predseg.tif", np.zeros((9, 7), np.uint8))
+    write_mask(tmp_path / "labels" / "a.png", np.zeros((9, 7), np.uint8))
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out", context_of(None, "evaluation.objects=1"))
+    assert objects_of(tmp_path / "out")["f2"] == 1.0
+    assert len(geopandas.read_file(tmp_path / "out" / "objects.gpkg")) == 0
 
 
 def test_polygons_that_touch_stay_two(tmp_path: Path, context_of: ContextOf) -> None:

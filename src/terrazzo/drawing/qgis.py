@@ -35,6 +35,19 @@ def graduated_style(column: str, steps: Sequence[Step]) -> str:
     )
 
 
+def categorized_style(column: str, colors: Mapping[str, Color]) -> str:
+    """A style that draws areas in a colour for each value of a column; areas of other values are not shown."""
+    categories = "".join(
+        f'      <category value="{xml_text(value)}" label="{xml_text(value)}" symbol="{number}" render="true"/>\n'
+        for number, value in enumerate(colors)
+    )
+    symbols = "".join(_symbol(number, color, OPACITY) for number, color in enumerate(colors.values()))
+    return (
+        f'{HEAD}  <renderer-v2 type="categorizedSymbol" attr="{xml_text(column)}" symbollevels="0" enableorderby="0" forceraster="0">\n'
+        f"    <categories>\n{categories}    </categories>\n    <symbols>\n{symbols}    </symbols>\n  </renderer-v2>\n</qgis>\n"
+    )
+
+
 def outline_style(color: Color) -> str:
     """A style that draws areas in one colour."""
     return (

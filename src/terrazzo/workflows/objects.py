@@ -2,35 +2,36 @@
 
 import csv
 import io
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from terrazzo.drawing.qgis import categorized_style
 from terrazzo.evaluation.objects.counts import ObjectCounts
 from terrazzo.evaluation.objects.layer import SceneObjects, object_table
+from terrazzo.evaluation.objects.rows import STATUSES
 from terrazzo.evaluation.objects.windows import COLUMNS, object_row
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.write import write_text, writing
+from terrazzo.rasters.write import write_text
+from terrazzo.workflows.where.geopackage import Layer, write_layers
 
 LAYER_NAME, TABLE_NAME = "objects.gpkg", "objects.csv"
 LAYER = "objects"
+STATUS_COLORS = dict(zip(STATUSES, ((49, 130, 189), (253, 174, 97), (215, 25, 28), (170, 50, 220)), strict=True))
+"""Blue, orange, red, purple: for colour-blind eyes too."""
 
 
 def write_objects(folder: Path, counts: ObjectCounts, grids: Mapping[str, Grid]) -> list[Path]:
     """Write FOLDER/objects.gpkg and FOLDER/objects.csv, a row an object; returns their paths.
 
-    grids: by the scene's name. Where no scene has a CRS, the layer's y is minus the row, so that a GIS shows it upright.
-    Raises EnvironmentFault if they cannot be written.
+    grids: by the scene's name.
+    Raises EnvironmentFault if they cannot be written; see `write_layers`.
     """
     scenes = [SceneObjects(scene=image.name, grid=grids[image.name], rows=image.rows) for image in counts.images]
     table = object_table(scenes)
-    with writing(folder / LAYER_NAME) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "'crs' was not provided")
-        upright = table if table.crs is not None else table.set_geometry(table.geometry.scale(yfact=-1, origin=(0, 0)))
-        upright.to_file(temporary, layer=LAYER, driver="GPKG", engine="pyogrio", geometry_type="Polygon")
+    write_layers(folder / LAYER_NAME, {LAYER: Layer(frame=table, style=categorized_style("status", STATUS_COLORS))})
     text = io.StringIO()
     pd.DataFrame(table.drop(columns="geometry")).to_csv(text, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     write_text(folder / TABLE_NAME, text.getvalue())

@@ -1,14 +1,12 @@
 """The error map as vectors: samples and suspicious regions as layers of one GeoPackage, each with its style for QGIS."""
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pandas as pd
-import pyogrio
 
 from terrazzo.drawing.qgis import Step, graduated_style, outline_style
 from terrazzo.evaluation.where.suspects import Suspect
@@ -17,6 +15,7 @@ from terrazzo.labels.legend import Legend
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.write import writing
 from terrazzo.samples.footprints import SceneWindows, footprints
+from terrazzo.workflows.where.geopackage import Layer, write_layers
 
 SAMPLES_LAYER, SUSPICIOUS_LAYER = "samples", "suspicious"
 RAMP: tuple[Color, ...] = ((165, 0, 38), (244, 109, 67), (254, 224, 144), (116, 173, 209), (49, 54, 149))
@@ -32,43 +31,18 @@ def error_steps() -> list[Step]:
 def write_error_map(path: Path, samples: geopandas.GeoDataFrame, suspicious: geopandas.GeoDataFrame | None) -> None:
     """Write a GeoPackage with the samples, coloured by mean Dice, and the suspicious regions where they are known.
 
-    Without a CRS, places are columns and rows, which grow downwards: they are mirrored, so that a GIS shows them upright.
-    Raises EnvironmentFault if it cannot be written.
+    Raises EnvironmentFault if it cannot be written; see `write_layers`.
     """
-    layers = {SAMPLES_LAYER: (samples, graduated_style("mean_dice", error_steps()))}
+    layers = {SAMPLES_LAYER: Layer(frame=samples, style=graduated_style("mean_dice", error_steps()))}
     if suspicious is not None and len(suspicious):
-        layers[SUSPICIOUS_LAYER] = (suspicious, outline_style(PURPLE))
-    with writing(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "'crs' was not provided")
-        for name, (frame, _) in layers.items():
-            upright = frame if frame.crs is not None else frame.set_geometry(frame.geometry.scale(yfact=-1, origin=(0, 0)))
-            upright.to_file(temporary, layer=name, driver="GPKG", engine="pyogrio")
-        pyogrio.write_dataframe(_styles({name: style for name, (_, style) in layers.items()}), temporary, layer="layer_styles")
+        layers[SUSPICIOUS_LAYER] = Layer(frame=suspicious, style=outline_style(PURPLE))
+    write_layers(path, layers)
 
 
 def save_table(path: Path, frame: geopandas.GeoDataFrame) -> None:
     """Write a table as GeoParquet. Raises EnvironmentFault if it cannot be written."""
     with writing(path) as temporary:
         frame.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True, compression="zstd")
-
-
-def _styles(styles: Mapping[str, str]) -> pd.DataFrame:
-    """The table in which QGIS looks for styles."""
-    names = list(styles)
-    return pd.DataFrame(
-        {
-            "f_table_catalog": "",
-            "f_table_schema": "",
-            "f_table_name": names,
-            "f_geometry_column": "geom",
-            "styleName": names,
-            "styleQML": list(styles.values()),
-            "styleSLD": "",
-            "useAsDefault": True,
-            "description": "Terrazzo",
-            "owner": "",
-        }
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,55 @@
+"""Areas on the ground as layers of one GeoPackage, each with its style for QGIS."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas
+import pandas as pd
+import pyogrio
+
+from terrazzo.rasters.write import writing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """Areas, a row each, and how QGIS shows them."""
+
+    frame: geopandas.GeoDataFrame
+    style: str
+    """Of `drawing.qgis`."""
+
+
+def write_layers(path: Path, layers: Mapping[str, Layer]) -> None:
+    """Write a GeoPackage, layer by layer under their names.
+
+    Without a CRS, places are columns and rows, which grow downwards: they are mirrored, so that a GIS shows them upright.
+    Raises EnvironmentFault if it cannot be written.
+    """
+    with writing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")
+        for name, layer in layers.items():
+            frame = layer.frame
+            upright = frame if frame.crs is not None else frame.set_geometry(frame.geometry.scale(yfact=-1, origin=(0, 0)))
+            upright.to_file(temporary, layer=name, driver="GPKG", engine="pyogrio", geometry_type="Polygon")
+        pyogrio.write_dataframe(_styles({name: layer.style for name, layer in layers.items()}), temporary, layer="layer_styles")
+
+
+def _styles(styles: Mapping[str, str]) -> pd.DataFrame:
+    """The table in which QGIS looks for styles."""
+    names = list(styles)
+    return pd.DataFrame(
+        {
+            "f_table_catalog": "",
+            "f_table_schema": "",
+            "f_table_name": names,
+            "f_geometry_column": "geom",
+            "styleName": names,
+            "styleQML": list(styles.values()),
+            "styleSLD": "",
+            "useAsDefault": True,
+            "description": "Terrazzo",
+            "owner": "",
+        }
+    )
