@@ -74,7 +74,7 @@ def histogram(pairs: list[tuple[Mask, Mask]]) -> float:
 
 def components(mask: Mask) -> tuple[int, NDArray[np.int32]]:
     count, labels = cv2.connectedComponents(mask, connectivity=8)
-    return count, labels
+    return count, labels.astype(np.int32, copy=False)
 
 
 def f2(iou: NDArray[np.float64], true: int, predicted: int) -> float:
