@@ -45,9 +45,16 @@ def test_crops_of_one_scene_are_warned_of_and_kept_with_the_table(table: Path, c
     with caplog.at_level(logging.WARNING):
         split_by(table, 'split.validation_scenes=["s0"]')
     assert "1 pair: s0b and s0: overlapping crops" in caplog.text or "1 pair: s0 and s0b: overlapping crops" in caplog.text
-    assert len(load(table).alike) == 1
+    assert len(load(table).alike or ()) == 1
     with pytest.raises(SplitError, match="overlapping crops"):
         split_by(table, 'split.validation_scenes=["s0"]', "split.alike=refuse")
+
+
+def test_a_table_that_was_looked_through_is_not_looked_through_again(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split_by(table)
+    monkeypatch.delattr("terrazzo.workflows.look_alike.find_alike")
+    parts = split_by(table, "split.alike=group")
+    assert parts["s0"] == parts["s0b"]
 
 
 def test_they_are_kept_on_one_side(table: Path) -> None:
@@ -58,7 +65,7 @@ def test_they_are_kept_on_one_side(table: Path) -> None:
 
 def test_they_are_not_looked_for_if_nobody_wants_it(table: Path) -> None:
     split_by(table, "split.alike=off")
-    assert load(table).alike == ()
+    assert load(table).alike is None
 
 
 def test_broken_images_are_told_or_refused(table: Path, caplog: pytest.LogCaptureFixture) -> None:

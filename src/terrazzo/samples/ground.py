@@ -63,7 +63,7 @@ class HeldOut:
         for image, rows in frame[frame["split"].isin(HELD_OUT)].groupby("image_digest", sort=False):
             held[str(image)] = Rectangles.of(replace(samples, frame=rows).windows()).edges
         shown = {**held}
-        for pair in samples.alike:
+        for pair in samples.alike or ():
             moved = np.array([*pair.shift, *pair.shift])[:, None]
             for image, other, edges in ((pair.a, pair.b, moved), (pair.b, pair.a, -moved)):
                 if other in held:

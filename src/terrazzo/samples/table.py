@@ -69,8 +69,8 @@ class Samples:
     """(down, across) from one window to the next, in pixels."""
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     """The files and settings that it was made from; empty where nobody said."""
-    alike: tuple[Alike, ...] = ()
-    """Images that an audit found alike."""
+    alike: tuple[Alike, ...] | None = None
+    """Images that an audit found alike; None: nobody looked."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -106,7 +106,7 @@ class Samples:
             "stride": list(self.stride),
             "settings": dict(self.fingerprint.settings),
             "inputs": {name: list(digests) for name, digests in self.fingerprint.scenes.items()},
-            "alike": [[pair.a, pair.b, list(pair.shift), pair.kind] for pair in self.alike],
+            "alike": None if self.alike is None else [[pair.a, pair.b, list(pair.shift), pair.kind] for pair in self.alike],
         }
         table = table.replace_schema_metadata(
             {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(facts, ensure_ascii=False).encode()}
@@ -162,7 +162,8 @@ def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples
         down, across = (int(step) for step in read["stride"])
         inputs = {str(name): (str(image), str(labels)) for name, (image, labels) in read["inputs"].items()}
         fingerprint = Fingerprint(settings=dict(read["settings"]), scenes=inputs)
-        alike = tuple(Alike(a=a, b=b, shift=(int(x), int(y)), kind=kind) for a, b, (x, y), kind in read["alike"])
+        pairs = read["alike"]
+        alike = None if pairs is None else tuple(Alike(a=a, b=b, shift=(int(x), int(y)), kind=kind) for a, b, (x, y), kind in pairs)
     except (ValueError, KeyError, TypeError, AttributeError, LabelError) as error:
         raise DataError(
             f"{path}: the table's note on legend and window cannot be read. Make the table anew with `terrazzo index`."

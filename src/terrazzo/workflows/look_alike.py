@@ -13,12 +13,13 @@ log = logging.getLogger(__name__)
 
 
 def with_alike(samples: Samples, data: DataOptions, split: SplitOptions, progress: Progress) -> Samples:
-    """The table with the pairs of images that show the same ground without saying so; without a look at [split] alike = 'off'.
+    """The table with the pairs of images that show the same ground without saying so.
 
+    As it is where somebody looked before, and with [split] alike = 'off'.
     data: how the images are read. Where alike images are only warned of, images that cannot be read are a warning too.
     Raises RasterError naming all images that cannot be read.
     """
-    if split.alike == "off":
+    if split.alike == "off" or samples.alike is not None:
         return samples
     try:
         return find_alike(samples, data, progress)

@@ -35,8 +35,8 @@ def crops(ground: Any, save_jpeg: Any, make_samples: Any) -> Samples:
 
 def test_images_without_a_place_are_searched_and_the_outcome_is_kept(crops: Samples, tmp_path: Path) -> None:
     found = search(crops)
-    assert [(pair.a, pair.b, pair.kind) for pair in found.alike] == [("a", "b", "overlapping crops")]
-    assert np.abs(np.subtract(found.alike[0].shift, (80, 100))).max() <= 1
+    assert [(pair.a, pair.b, pair.kind) for pair in found.alike or ()] == [("a", "b", "overlapping crops")]
+    assert np.abs(np.subtract((found.alike or ())[0].shift, (80, 100))).max() <= 1
     found.save(tmp_path / "samples.parquet")
     assert load(tmp_path / "samples.parquet").alike == found.alike
 
@@ -45,13 +45,13 @@ def test_images_with_a_place_are_not_searched(crops: Samples) -> None:
     assert search(replace(crops, frame=crops.frame.set_crs("EPSG:32633"))).alike == ()
     some = crops.frame.set_crs("EPSG:32633")
     some.loc[some["scene"] != "c", "geometry"] = None
-    assert len(search(replace(crops, frame=some)).alike) == 1
+    assert len(search(replace(crops, frame=some)).alike or ()) == 1
 
 
 def test_images_that_are_gone_are_told(crops: Samples, caplog: pytest.LogCaptureFixture) -> None:
     Path(crops.frame["image"].iloc[-1]).unlink()
     with caplog.at_level(logging.WARNING):
-        assert len(search(crops).alike) == 1
+        assert len(search(crops).alike or ()) == 1
     assert "1 image not there" in caplog.text
     assert "c.jpg" in caplog.text
 

@@ -17,7 +17,7 @@ def alike_windows(samples: Samples) -> Iterator[tuple[Alike, Positions, Position
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(digests)))
     edges = _edges(samples)
-    for pair in samples.alike:
+    for pair in samples.alike or ():
         if pair.a not in number or pair.b not in number:
             continue
         mine, theirs = (order[ends[code - 1] if code else 0 : ends[code]] for code in (number[pair.a], number[pair.b]))
