@@ -26,7 +26,8 @@ from terrazzo.workflows.objects import LAYER_NAME, TABLE_NAME
 SHOWN = 2
 """Samples shown of each kind: best, median, worst."""
 EVALUATION, SAMPLES, REPORT = "evaluation.json", "samples.parquet", "report.html"
-ACCOUNT_FILES = (EVALUATION, SAMPLES, *TABLES, LAYER_NAME, TABLE_NAME, REPORT)
+ERROR_MAP, SUSPICIOUS = "error_map.gpkg", "suspicious.parquet"
+ACCOUNT_FILES = (EVALUATION, SAMPLES, *TABLES, LAYER_NAME, TABLE_NAME, ERROR_MAP, SUSPICIOUS, REPORT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,11 @@ from terrazzo.samples.checks import check_shared
 from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.workflows.account import (
     ACCOUNT_FILES,
+    ERROR_MAP,
     EVALUATION,
     REPORT,
     SAMPLES,
+    SUSPICIOUS,
     Account,
     made_from_of,
     panels,
@@ -38,15 +40,19 @@ from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.map_counts import count_maps, image_of
 from terrazzo.workflows.map_pairs import MapHeader, Pair, PairLegends, find_maps, find_pair_legend, map_headers, pair_maps, pairs_origin
 from terrazzo.workflows.objects import object_columns, object_files, scores_by_scene, write_objects
-from terrazzo.workflows.where.layers import save_table
+from terrazzo.workflows.where.layers import save_table, suspicious_table, write_error_map
+from terrazzo.workflows.where.map_watch import MapWatch
 
+ERRORS = "errors"
+"""Folder of the error rasters."""
 LARGEST_VIEW_PX = 2048
 """Of larger maps only a part is shown, for it has to be in memory."""
 
 
 def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, context: Context | None = None) -> Result:
     """Count how maps agree with labels: OUT/evaluation.json, the same as CSV tables, OUT/samples.parquet (a row an image), OUT/report.html,
-    and where objects are asked for OUT/objects.gpkg and OUT/objects.csv (a row an object).
+    where the map is wrong (OUT/error_map.gpkg, OUT/errors, with probabilities OUT/suspicious.parquet), and where objects are asked for
+    OUT/objects.gpkg and OUT/objects.csv (a row an object).
 
     predictions, labels: a file, a folder or a pattern each; labels of any form but rules. Every map needs a label; labels without a
     map are left out and counted in a notice. The legend is the one the maps carry, unless [legend] is given. Probabilities beside the maps,
@@ -64,8 +70,9 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
     legend = find_pair_legend(pairs, headers, context)
     images = [LabelledImage(name=pair.name, path=pair.prediction, grid=header.grid) for pair, header in zip(pairs, headers, strict=True)]
     check_shared([(image, pair.label) for image, pair in zip(images, pairs, strict=True)], context.recipe.labels)
-    tally = count_maps(pairs, legend, context)
-    rows = {number: score_row(tally.scenes[pair.name].confusion, legend.maps) for number, pair in enumerate(pairs)}
+    watch = MapWatch(pairs, legend.maps, out / ERRORS if context.recipe.evaluation.error_maps else None)
+    tally = count_maps(pairs, legend, context, watch.open)
+    rows = {number: score_row(tally.scenes[pair.name].confusion, legend.maps) for number, pair in enumerate(pairs)} | watch.scores
     found = scores_by_scene(tally.objects)
     of_objects = {number: found[pair.name] for number, pair in enumerate(pairs) if pair.name in found}
     frame = with_scores(_table(pairs, headers), object_columns(score_table(rows, legend.maps), of_objects))
@@ -83,6 +90,10 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
     )
     write_scores(out, account)
     save_table(out / SAMPLES, frame)
+    suspicious = suspicious_table(watch.suspects, legend.maps)
+    if watch.suspects:
+        save_table(out / SUSPICIOUS, suspicious)
+    write_error_map(out / ERROR_MAP, frame, suspicious)
     if tally.objects is not None:
         write_objects(out, tally.objects, {pair.name: header.grid for pair, header in zip(pairs, headers, strict=True)})
     write_page(out, account, panels(frame, lambda number: _view(pairs[number], legend), legend.maps))
@@ -110,7 +121,7 @@ def _result(out: Path, said: Sequence[str]) -> Result:
         "evaluation": out / EVALUATION,
         "report": out / REPORT,
         "samples": out / SAMPLES,
-        "outputs": [*(out / name for name in TABLES if (out / name).exists()), *object_files(out)],
+        "outputs": [*(out / name for name in (*TABLES, ERROR_MAP, SUSPICIOUS) if (out / name).exists()), *object_files(out)],
     }
     return Result(
         text="\n".join([*lines, f"Report: {out / REPORT}"]),

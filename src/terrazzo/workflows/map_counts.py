@@ -1,8 +1,8 @@
 """Counting maps against their labels, of any size in constant memory."""
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 
 import numpy as np
 
@@ -26,14 +26,17 @@ from terrazzo.rasters.window import Window
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.map_pairs import Pair, PairLegends
 
+Watch = Callable[[Pair, Grid], AbstractContextManager[Callable[[Rows], None]]]
+"""Opens what looks on while the rows of a pair are counted."""
+
 
 def image_of(pair: Pair, maps: MaskLabels) -> LabelledImage:
     """The map stands for its image: it lies on the image's grid."""
     return LabelledImage(name=pair.name, path=pair.prediction, grid=maps.grid)
 
 
-def count_maps(pairs: Sequence[Pair], legends: PairLegends, context: Context) -> SetTally:
-    """The counts of each pair; all that cannot be compared are named at once.
+def count_maps(pairs: Sequence[Pair], legends: PairLegends, context: Context, watch: Watch | None = None) -> SetTally:
+    """The counts of each pair; all that cannot be compared are named at once. watch: from several threads.
 
     Raises LabelError or RasterError, RecipeError if [evaluation] names a class that is none.
     """
@@ -44,7 +47,7 @@ def count_maps(pairs: Sequence[Pair], legends: PairLegends, context: Context) ->
 
     def count(pair: Pair) -> SceneCounts | DataError:
         try:
-            return count_map(pair, legends, options, objects)
+            return count_map(pair, legends, options, objects, watch)
         except DataError as error:
             return error
 
@@ -60,7 +63,9 @@ def count_maps(pairs: Sequence[Pair], legends: PairLegends, context: Context) ->
     return tally
 
 
-def count_map(pair: Pair, legends: PairLegends, options: EvaluationOptions, objects: ObjectRule | None = None) -> SceneCounts:
+def count_map(
+    pair: Pair, legends: PairLegends, options: EvaluationOptions, objects: ObjectRule | None = None, watch: Watch | None = None
+) -> SceneCounts:
     """The counts of one pair, whose rows are read on a thread of their own.
 
     Raises LabelError or RasterError if they cannot be compared.
@@ -84,9 +89,12 @@ def count_map(pair: Pair, legends: PairLegends, options: EvaluationOptions, obje
                 predicted_instances=maps.instances(window) if objects and options.numbered_maps else None,
             )
 
+        seen = stack.enter_context(watch(pair, maps.grid)) if watch is not None else None
         tally = SceneTally(classes, options, maps.shape, objects)
         for rows in ahead(read, row_blocks(maps.shape, 1 if shares is None else 2 * classes), 1):
             tally.add(rows)
+            if seen is not None:
+                seen(rows)
         return tally.finish()
 
 
