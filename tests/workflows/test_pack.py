@@ -151,6 +151,22 @@ def test_a_store_is_packed_otherwise(data: Path, table: Path, context_of: OPEN) 
     assert one.manifest.codec != two.manifest.codec
 
 
+def test_inspect_looks_at_every_byte_of_a_store(data: Path, table: Path, context_of: OPEN, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = data.parent / "packed"
+    pack(table, folder, context_of(), shard_samples=30)
+    assert main(["inspect", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert "packed store" in told
+    assert "every byte as it was packed" in told
+    (folder / "00000.tzs").unlink()
+    shard = folder / "00001.tzs"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    assert main(["inspect", str(folder)]) == 3
+    told = capsys.readouterr().err
+    assert "00000.tzs cannot be read" in told
+    assert "00001.tzs is damaged" in told
+
+
 def test_wrong_options_are_sentences(data: Path, table: Path, context_of: OPEN) -> None:
     for number in (0, 2.5):
         with pytest.raises(UsageError, match="--shard-samples"):

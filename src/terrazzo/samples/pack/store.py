@@ -82,7 +82,10 @@ class PackedStore:
         with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
             file.write(table)
             file.flush()
-            samples = load(Path(file.name))
+            try:
+                samples = load(Path(file.name))
+            except DataError as error:
+                raise DataError(str(error).replace(file.name, f"{path}/{TABLE}")) from error
         return cls(place, manifest, _checked_table(samples, manifest, f"{path}/{TABLE}"))
 
     @property

@@ -10,7 +10,7 @@ from terrazzo.labels.kinds import RUN_SUFFIXES
 from terrazzo.labels.run_rows import Columns
 from terrazzo.labels.vector_formats import VECTOR_SUFFIXES
 from terrazzo.rasters.files import IMAGE_SUFFIXES, find_images
-from terrazzo.workflows.inspection.run_folder import is_model, is_run
+from terrazzo.workflows.inspection.run_folder import is_model, is_packed_folder, is_run
 
 OTHER_SUFFIXES = VECTOR_SUFFIXES | RUN_SUFFIXES | {".parquet", ".toml", ".json"}
 """Which files that are given by name are no rasters, lower case."""
@@ -51,7 +51,7 @@ def naming(path: Path, error: TerrazzoError) -> str:
 
 def _add(path: Path, found: Gathered) -> None:
     if path.is_dir() and path.suffix.lower() != ".gdb":
-        if is_run(path) or is_model(path):
+        if is_run(path) or is_model(path) or is_packed_folder(path):
             found.others.append(path)
         else:
             _add_folder(path, found)

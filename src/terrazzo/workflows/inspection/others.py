@@ -11,7 +11,7 @@ from terrazzo.workflows.inspection.class_shares import ClassShare
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.object_facts import coco_facts, run_table_facts
 from terrazzo.workflows.inspection.pair_facts import pair_facts
-from terrazzo.workflows.inspection.run_folder import MODEL_FILES, is_run
+from terrazzo.workflows.inspection.run_folder import MODEL_FILES, is_packed_folder, is_run
 from terrazzo.workflows.inspection.vector_facts import vector_facts
 from terrazzo.workflows.inspection.vector_words import vector_heading, vector_problems, vector_rows
 from terrazzo.workflows.inspection.wording import Row
@@ -21,7 +21,7 @@ def look_at(path: Path, context: Context) -> Finding:
     """What a file or folder is. Raises TerrazzoError if it cannot be used."""
     suffix = path.suffix.lower()
     if suffix != ".gdb" and (path.is_dir() or path.name in MODEL_FILES):
-        return _run(path) if is_run(path) else _model(path)
+        return _run(path) if is_run(path) else _packed(path) if is_packed_folder(path) else _model(path)
     if suffix == ".toml":
         return _recipe(path, context)
     if suffix == ".parquet" and not _is_map(path):
@@ -110,6 +110,13 @@ def _model(folder: Path) -> Finding:
 
     facts = model_facts(folder)
     return Finding(name=str(folder), heading=facts.heading(), rows=facts.rows(), plain=facts.plain())
+
+
+def _packed(folder: Path) -> Finding:
+    # for geopandas, as above
+    from terrazzo.workflows.inspection.packed_facts import packed_finding
+
+    return packed_finding(folder)
 
 
 def _run(folder: Path) -> Finding:

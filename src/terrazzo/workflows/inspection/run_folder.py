@@ -1,4 +1,4 @@
-"""Which folders are runs and models; told by their files, without torch."""
+"""Which folders are runs, models and packed stores; told by their files, without torch."""
 
 from pathlib import Path
 
@@ -13,3 +13,8 @@ def is_run(folder: Path) -> bool:
 def is_model(folder: Path) -> bool:
     """Whether a folder is a model, or holds one as a run does."""
     return any((place / name).is_file() for place in (folder, folder / "model") for name in MODEL_FILES)
+
+
+def is_packed_folder(folder: Path) -> bool:
+    """Whether a folder is a packed store, whole or damaged."""
+    return (folder / "manifest.json").is_file() and (folder / "samples.parquet").is_file()
