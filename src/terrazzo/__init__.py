@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from terrazzo.app.doctor import doctor
     from terrazzo.rasters.raster import open_raster
     from terrazzo.recipes.recipe import Recipe
+    from terrazzo.workflows.augment import augment
     from terrazzo.workflows.chip import chip
     from terrazzo.workflows.compare import compare
     from terrazzo.workflows.context import Context, Result, open_context
@@ -73,6 +74,7 @@ __all__ = [
     "UsageError",
     "Window",
     "WindowError",
+    "augment",
     "chip",
     "compare",
     "demo",
@@ -101,6 +103,7 @@ _HOMES = {
     "Context": "workflows.context",
     "Recipe": "recipes.recipe",
     "Result": "workflows.context",
+    "augment": "workflows.augment",
     "chip": "workflows.chip",
     "compare": "workflows.compare",
     "demo": "workflows.demo",

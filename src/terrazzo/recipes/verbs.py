@@ -290,6 +290,27 @@ SPLIT = Verb(
     flags=("split",),
 )
 
+AUGMENT = Verb(
+    name="augment",
+    function="terrazzo.workflows.augment:augment",
+    summary="Write augmented copies of training samples as files, for other programs.",
+    help="Of a samples table (split by [split], unless it is split already) writes OUT/images/PART/NAME.tif, in the type of its image, and "
+    "OUT/labels/PART/NAME.tif: all samples, and copies of those for training only, so that none crosses the split. OUT/split.csv and "
+    "OUT/samples.parquet say what each is. Files keep their place on the ground only if [augment] moves nothing. Broken off, it goes on "
+    "when it is run again.",
+    arguments=(
+        Argument(name="samples", help="A samples table, as index and split write it."),
+        Argument(name="out", help="Folder to write to."),
+    ),
+    extras=(
+        Extra(name="copies", kind="number", help="Copies of each training sample; default: 1."),
+        Extra(name="seed", kind="number", help="Seed of the draws; default: 0."),
+        Extra(name="instead", kind="switch", help="Leave out the originals of the training part."),
+    ),
+    tables=("data", "labels", "split", "augment"),
+    flags=("augment",),
+)
+
 PREVIEW = Verb(
     name="preview",
     function="terrazzo.workflows.preview:preview",
@@ -432,6 +453,7 @@ VERBS = (
     SUMMARIZE,
     INDEX,
     SPLIT,
+    AUGMENT,
     PREVIEW,
     PACK,
     TRAIN,

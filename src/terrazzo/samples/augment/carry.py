@@ -43,7 +43,7 @@ def carry(values: NDArray[Any], holes: Holes | None, origins: Sequence[float], p
         planes = _differences(values, origins)
     if not placement.still:
         planes = move(_without(planes, holes), placement) if holes is not None and spread else move(planes, placement)
-    moved = _move_holes(holes, placement) if holes is not None else None
+    moved = move_holes(holes, placement) if holes is not None else None
     if holes is not None and spread:
         _weigh(planes, holes, placement)
     return Carried(planes=planes, origins=list(origins), holes=moved)
@@ -72,7 +72,7 @@ def _weigh(planes: list[Plane], holes: Holes, placement: Placement) -> None:
         np.divide(plane, np.maximum(weights[band % len(weights)], LEAST_WEIGHT), out=plane)
 
 
-def _move_holes(holes: Holes, placement: Placement) -> list[Holes]:
+def move_holes(holes: Holes, placement: Placement) -> list[Holes]:
     """By nearest neighbour as labels are, so that a labelled pixel has a value."""
     if placement.still:
         return list(holes)
