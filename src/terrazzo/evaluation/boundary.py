@@ -105,34 +105,47 @@ def count_boundaries(
     """
     if _uniform(truth) and _uniform(predicted):
         return None
-    outlines = _near_others(truth, 1), _near_others(predicted, 1)
-    rims = _near_others(truth, distance), _near_others(predicted, distance)
     counts = BoundaryCounts.none(classes)
-    window = np.ones((2 * distance + 1,) * 2, np.uint8)
-    outline_truth, outline_map = (np.where(edge, each, np.uint8(IGNORE)) for edge, each in zip(outlines, (truth, predicted), strict=True))
-    _add(counts.outline_truth, outline_truth[counted])
-    _add(counts.outline_map, outline_map[counted])
-    for index in np.flatnonzero(counts.outline_map).tolist():
-        near = _dilated(_equal(outline_truth, index), window)[counted]
-        counts.right[index] = np.count_nonzero(near & _equal(outline_map[counted], index))
-    for index in np.flatnonzero(counts.outline_truth).tolist():
-        near = _dilated(_equal(outline_map, index), window)[counted]
-        counts.found[index] = np.count_nonzero(near & _equal(outline_truth[counted], index))
-    rim_truth, rim_map = (np.where(rim, each, np.uint8(IGNORE))[counted] for rim, each in zip(rims, (truth, predicted), strict=True))
-    _add(counts.rim_truth, rim_truth)
-    _add(counts.rim_map, rim_map)
-    _add(counts.rim_both, np.where(rim_truth == rim_map, rim_map, np.uint8(IGNORE)))
+    outline_truth, outline_map = (_only(labels, _near_others(labels, 1)) for labels in (truth, predicted))
+    counts.outline_truth[...] = _count(outline_truth[counted], classes)
+    counts.outline_map[...] = _count(outline_map[counted], classes)
+    counts.right[...] = _count_within(outline_map, outline_truth, counted, distance, counts.outline_map)
+    counts.found[...] = _count_within(outline_truth, outline_map, counted, distance, counts.outline_truth)
+    rim_truth, rim_map = (_only(labels, _near_others(labels, distance))[counted] for labels in (truth, predicted))
+    counts.rim_truth[...] = _count(rim_truth, classes)
+    counts.rim_map[...] = _count(rim_map, classes)
+    counts.rim_both[...] = _count(_only(rim_map, rim_truth == rim_map), classes)
     return counts
 
 
 def _near_others(labels: Indices, distance: int) -> NDArray[np.bool_]:
-    """Where a labelled pixel of another class lies within the distance; nowhere on ignored ground."""
+    """Where a labelled pixel of another class lies within the distance; of ignored pixels the answer means nothing."""
     window = np.ones((2 * distance + 1,) * 2, np.uint8)
-    # ignored pixels are neither the largest nor the smallest, nor is what lies outside
-    highest = _dilated(np.where(labels == IGNORE, np.uint8(0), labels), window)
-    lowest = cv2.erode(labels, window)
-    found: NDArray[np.bool_] = ((highest > labels) | (lowest < labels)) & (labels != IGNORE)
+    # ignored pixels are neither the largest (0, as 255 + 1 wraps) nor the smallest (255); what lies outside does not count
+    shifted = labels + np.uint8(1)
+    found: NDArray[np.bool_] = (_dilated(shifted, window) > shifted) | (cv2.erode(labels, window) < labels)
     return found
+
+
+def _only(labels: Indices, kept: NDArray[np.bool_]) -> Indices:
+    """The labels where they are kept, 255 elsewhere."""
+    rest: Indices = kept.view(np.uint8) - np.uint8(1)  # 0 or, wrapped, 255
+    return labels | rest
+
+
+def _count_within(
+    outline: Indices, other: Indices, counted: tuple[slice, slice], distance: int, present: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Pixels of one outline that have a pixel of the same class of the other within the distance, by class.
+
+    present: how many pixels of each class the outline has.
+    """
+    window = np.ones((2 * distance + 1,) * 2, np.uint8)
+    within = np.zeros(len(present), np.int64)
+    for index in np.flatnonzero(present).tolist():
+        near = _dilated(_equal(other, index), window)[counted]
+        within[index] = np.count_nonzero(near & _equal(outline[counted], index))
+    return within
 
 
 def _dilated(labels: Indices, window: Flags) -> Indices:
@@ -150,10 +163,10 @@ def _uniform(labels: Indices) -> bool:
     return bool(labels.min() == labels.max())
 
 
-def _add(into: NDArray[np.int64], labels: Indices) -> None:
-    """Count the labels that are not 255."""
-    chosen = labels[labels != IGNORE]
-    into += np.bincount(chosen, minlength=len(into))
+def _count(labels: Indices, classes: int) -> NDArray[np.int64]:
+    """How often each class occurs; 255 does not count."""
+    # few pixels are outline or rim: to pick them is cheaper than to count all
+    return np.bincount(labels.ravel()[np.flatnonzero(labels != IGNORE)], minlength=classes)
 
 
 def _mean(scores: NDArray[Any]) -> Score:

@@ -142,6 +142,7 @@ class Legend:
         """Class indices of raw mask values, in the legend's order, 255 where left out.
 
         raw: (height, width) of any integer, boolean or float type. valid: same shape; pixels that are False are left out unseen.
+        Where raw values are the indices already, the result may be `raw` itself.
         Raises LabelError naming values and counts that are outside the legend.
         """
         if raw.dtype == np.bool_:
@@ -246,6 +247,13 @@ class Legend:
         return np.array([IGNORE if index is None else index for index in found], np.uint8), np.array([index is not None for index in found])
 
     @cached_property
+    def _as_they_are(self) -> bool:
+        """Whether the bytes 0 to classes - 1 and 255 are the class indices already."""
+        places = [*range(len(self.classes)), IGNORE]
+        table, known = self._byte_table
+        return bool(known[places].all() and np.array_equal(table[places], places))
+
+    @cached_property
     def _value_table(self) -> NDArray[np.uint8]:
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = self.values
@@ -253,6 +261,9 @@ class Legend:
 
     def _encode_bytes(self, raw: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
         table, known = self._byte_table
+        if self._as_they_are and (raw.max(initial=0) < len(self.classes) or (raw + np.uint8(1)).max() <= len(self.classes)):
+            # 255 + 1 wraps to 0
+            return raw if valid is None else np.where(valid, raw, np.uint8(IGNORE))
         indices = _looked_up(raw, table)
         if valid is not None:
             indices[~valid] = IGNORE

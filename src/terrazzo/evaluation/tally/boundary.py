@@ -46,7 +46,8 @@ class BoundaryTally:
     def add(self, rows: Rows) -> None:
         both = np.stack([rows.truth, rows.predicted])
         # what one of them leaves out counts in neither
-        both[:, (both == IGNORE).any(axis=0)] = IGNORE
+        ignored = (rows.truth == IGNORE) | (rows.predicted == IGNORE)
+        both |= np.negative(ignored.view(np.uint8))  # 255 where ignored
         self._pending.append(both)
         self._end = rows.row_end
         last = self._end == self._height
