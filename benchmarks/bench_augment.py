@@ -7,6 +7,7 @@ Run: python benchmarks/bench_augment.py [rounds]
 """
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -77,6 +78,9 @@ def albumentations(image: Bytes, mask: Bytes, *, scaled: bool) -> Callable[[], N
 
 
 def main(repeats: int) -> None:
+    if importlib.util.find_spec("albumentations") is None:
+        print("albumentations is not installed here: nothing to compare with.")
+        return
     cv2.setNumThreads(1)
     image, mask = sample()
     print(f"{SAMPLES} samples, {repeats} rounds: ours, albumentations, ratio (spread)")

@@ -1,5 +1,8 @@
 """Draws depend on the generator alone, stay in their bounds and use them; one option does not reshuffle another."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -80,3 +83,18 @@ def test_a_band_is_dropped_in_a_share_of_the_samples_but_never_the_only_one() ->
     assert sum(band is not None for band in dropped) / 400 == pytest.approx(0.4, abs=0.08)
     assert set(dropped) == {None, 0, 1, 2}
     assert {one.shading.dropped for one in drawn(options, bands=1)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("# rotation 180 degrees", {"rotate_deg": 180, "shift": 0.1, "zoom": 0.2, "fill": "reflect", "hflip": True, "vflip": True}),
+        ("# flips, crop and pad", {"crop_pad": 0.1, "zoom": 0.1, "shift": 0.1, "rotate_deg": 30, "probability": 0.5}),
+    ],
+)
+def test_the_usual_sets_of_other_programs_are_options(title: str, expected: dict[str, object]) -> None:
+    """As the guide writes them."""
+    text = (Path(__file__).parents[3] / "docs" / "samples.md").read_text(encoding="utf-8")
+    lines = text[text.index(title) :].split("\n\n", maxsplit=1)[0].splitlines()
+    table = tomllib.loads("\n".join(line.strip() for line in lines))["augment"]
+    assert AugmentOptions.model_validate(table).model_dump(exclude_unset=True) == expected
