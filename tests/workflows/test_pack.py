@@ -17,6 +17,7 @@ from terrazzo.app.cli import main
 from terrazzo.errors import ConflictError, DataError, LabelError, RecipeError, UsageError
 from terrazzo.rasters.window import whole
 from terrazzo.samples.pack.store import PackedStore
+from terrazzo.samples.table import load
 from terrazzo.samples.tfrecord.example import write_example
 from terrazzo.samples.tfrecord.records import write_record
 from terrazzo.workflows.context import Context, open_context
@@ -88,6 +89,26 @@ def test_what_is_evaluated_is_the_recorded_part(data: Path, table: Path, recipe:
     counted = json.loads((folder / "run" / "evaluation.json").read_text())["valid_pixels"]
     labels = [store.read(scene, whole(store.shape(scene)))[1] for scene in expected]
     assert counted == sum(int((truth != 255).sum()) for truth in labels)
+
+
+def test_smaller_windows_inside_whole_images(data: Path, recipe: Path, context_of: OPEN) -> None:
+    """Whole images are packed; windows in them are those that index makes of the images, and train the same model."""
+    folder, given = data.parent, ("samples.size=[20, 16]", "data.scaling=range", "training.epochs=1", "draw.windows=jitter")
+    whole_images, cut = folder / "whole.parquet", folder / "cut.parquet"
+    index(folder / "images", folder / "labels", whole_images, context_of(data, "samples.size=[40, 48]", "samples.overlap=0"))
+    pack(whole_images, folder / "packed", context_of(None, *SPLIT))
+    index(folder / "images", folder / "labels", cut, context_of(data, "samples.overlap=0", *given))
+    split(cut, context=context_of(None, *SPLIT))
+    train(data, folder / "one", context=context_of(data, "samples.overlap=0", *given, f"samples.table='{cut}'"))
+    train(recipe, folder / "two", context=context_of(recipe, *given))
+    one, two = (load(folder / run / "samples.parquet").frame for run in ("one", "two"))
+    columns = ["col_off", "row_off", "width", "height", "valid_share", "objects", "pixels_0", "pixels_7", "split"]
+    assert one[columns].equals(two[columns])
+    assert one.geometry.geom_equals_exact(two.geometry, 1e-6).all()
+    weights = [(folder / run / "model" / "model.safetensors").read_bytes() for run in ("one", "two")]
+    assert weights[0] == weights[1]
+    (folder / "two" / "report.html").unlink()
+    train(recipe, folder / "two", context=context_of(recipe, *given), resume=True)
 
 
 def test_a_run_goes_on_only_with_the_same_samples(data: Path, table: Path, recipe: Path, context_of: OPEN) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from terrazzo.errors import ConflictError, RecipeError
 from terrazzo.labels.sentences import listed
+from terrazzo.progress import Progress
 from terrazzo.recipes.recipe import Recipe
+from terrazzo.samples.pack.recut import recut
 from terrazzo.samples.pack.store import PackedStore
 from terrazzo.samples.table import Samples, load
 from terrazzo.workflows.origin import READING
@@ -27,7 +29,7 @@ class GivenTable:
 def as_packed(recipe: Recipe, store: PackedStore) -> Recipe:
     """The recipe with size, reading and table of a packed store; what it says of images, labels and split is not looked at.
 
-    Raises RecipeError where it says otherwise how pixels are read, which classes there are, or how large windows are.
+    Raises RecipeError where it says otherwise how pixels are read or which classes there are, or asks for windows larger than the samples.
     """
     manifest, samples = store.manifest, store.samples
     given = sorted(recipe.data.model_fields_set & READING)
@@ -35,7 +37,8 @@ def as_packed(recipe: Recipe, store: PackedStore) -> Recipe:
     names = list(store.legend.names)
     if recipe.legend.classes not in (None, names) or recipe.legend.target not in (None, names[-1]):
         wrong.append("[legend] classes or target")
-    if "size" in recipe.samples.model_fields_set and recipe.samples.shape != samples.size:
+    size = recipe.samples.shape if "size" in recipe.samples.model_fields_set else samples.size
+    if size[0] > samples.size[0] or size[1] > samples.size[1]:
         wrong.append("[samples] size")
     if wrong:
         raise RecipeError(
@@ -50,14 +53,20 @@ def as_packed(recipe: Recipe, store: PackedStore) -> Recipe:
     return recipe.model_copy(
         update={
             "data": recipe.data.model_copy(update=reading),
-            "samples": recipe.samples.model_copy(update={"size": samples.size, "table": str(store.path)}),
+            "samples": recipe.samples.model_copy(update={"size": size, "table": str(store.path)}),
         }
     )
+
+
+def packed_samples(store: PackedStore, recipe: Recipe, progress: Progress) -> Samples:
+    """The samples of a store; windows inside them where the recipe asks for smaller ones."""
+    return store.samples if recipe.samples.shape == store.samples.size else recut(store, recipe.samples, progress)
 
 
 def kept_samples(table: Path, store: PackedStore) -> Samples:
     """The table of a run that goes on with a store. Raises ConflictError if the store was packed anew since the run began."""
     samples = load(table)
-    if samples.frame["image_digest"].tolist() != store.samples.frame["image_digest"].tolist():
+    ours, theirs = (set(zip(each.frame["scene"], each.frame["image_digest"], strict=True)) for each in (samples, store.samples))
+    if not ours <= theirs:
         raise ConflictError(f"{store.path} holds other samples than when this run began. Bring them back, or start a new run.")
     return samples

@@ -47,7 +47,7 @@ from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, Judged, score_held_out
 from terrazzo.workflows.lesson_samples import choose_samples
 from terrazzo.workflows.objects import object_files, write_objects
-from terrazzo.workflows.packed_lesson import GivenTable, kept_samples
+from terrazzo.workflows.packed_lesson import GivenTable, kept_samples, packed_samples
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.where.layers import save_table, write_error_map
 
@@ -131,7 +131,7 @@ def prepare(folder: RunFolder, table: GivenTable | None, context: Context) -> Le
 def chosen_lesson(table: GivenTable | None, context: Context) -> Lesson:
     """What a training learns from that begins anew: all windows of the images, or those of the table that the recipe names."""
     if table is not None and table.store is not None:
-        return Lesson(scenes=[], samples=table.samples, store=table.store)
+        return Lesson(scenes=[], samples=packed_samples(table.store, context.recipe, context.progress), store=table.store)
     scenes = find_scenes(context.recipe.data, context.folder)
     return lesson_of(scenes, choose_samples(scenes, table, context), context.recipe)
 
