@@ -1,5 +1,7 @@
 """The table in any script, with what is undefined, and with a column more."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from terrazzo.evaluation.objects.counts import ObjectCounts
 from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.evaluation.objects.scores import object_scores
 from terrazzo.evaluation.scores import PixelScores, pixel_scores
-from terrazzo.evaluation.text import Column, class_table, object_text
+from terrazzo.evaluation.text import Column, class_table, object_text, score_lines
 
 COUNTS = np.array([[96, 1, 0], [2, 1, 0], [0, 0, 0]])
 
@@ -83,3 +85,20 @@ def test_objects_in_three_lines() -> None:
         "precision -, recall -, F1 -, mean IoU -, panoptic quality -.",
         "Mean over IoU 0.50 to 0.50 and images: F2 -, AP -.",
     ]
+
+
+def test_what_else_is_told_in_lines() -> None:
+    evaluation: dict[str, Any] = {
+        "pixels": {"mean_iou": 0.75},
+        "intervals": {"mean_iou": (0.7, 0.8), "number": 6, "units": "scenes"},
+        "boundary": {"mean_f1": 0.9, "mean_iou": 0.5, "distance": 0.02},
+        "calibration": {"mean_confidence": 0.81, "ece": 0.012},
+    }
+    assert score_lines(evaluation) == [
+        "Mean IoU 0.750, 95 % interval 0.700 to 0.800 from 6 scenes.",
+        "Boundary F1 0.900, boundary IoU 0.500 within 0.02 of the diagonal.",
+        "Mean confidence 0.810, expected calibration error 0.012.",
+        "",
+    ]
+    assert "within 2 px." in score_lines({**evaluation, "boundary": {**evaluation["boundary"], "distance": 2.0}})[1]
+    assert score_lines({"pixels": {}, "intervals": None, "boundary": None, "calibration": None}) == []

@@ -74,9 +74,9 @@ def score_lines(evaluation: Mapping[str, Any]) -> list[str]:
         mean = evaluation["pixels"]["mean_iou"]
         lines.append(f"Mean IoU {mean:.3f}, 95 % interval {low:.3f} to {high:.3f} from {intervals['number']} {intervals['units']}.")
     if boundary and boundary["mean_iou"] is not None:
-        lines.append(
-            f"Boundary F1 {_figure(boundary['mean_f1'])}, boundary IoU {_figure(boundary['mean_iou'])} within {boundary['distance']:g} px."
-        )
+        distance = boundary["distance"]
+        within = f"{distance:g} px" if distance >= 1 else f"{distance:g} of the diagonal"
+        lines.append(f"Boundary F1 {_figure(boundary['mean_f1'])}, boundary IoU {_figure(boundary['mean_iou'])} within {within}.")
     if calibration:
         lines.append(f"Mean confidence {calibration['mean_confidence']:.3f}, expected calibration error {calibration['ece']:.3f}.")
     return [*lines, ""] if lines else []
