@@ -40,6 +40,14 @@ def test_the_sheet_is_a_function_of_recipe_and_epoch(recipe: Path, tmp_path: Pat
     assert not np.array_equal(first, turned)
 
 
+@pytest.mark.parametrize("size", ["[17, 25]", "[40, 48]", "[64, 80]"])
+def test_windows_of_any_size_are_moved_and_shaded(recipe: Path, tmp_path: Path, size: str) -> None:
+    """Oblong, odd, and larger than their image."""
+    moves = ("augment.rotate_deg=180", "augment.zoom=0.3", "augment.crop_pad=0.2", "augment.blur_px=1.0", "augment.band_drop=0.5")
+    found = sheet_of(recipe, tmp_path / "sheet.png", f"samples.size={size}", *moves, count=2)
+    assert not np.array_equal(found, sheet_of(recipe, tmp_path / "sheet.png", f"samples.size={size}", count=2))
+
+
 def test_more_samples_make_a_longer_sheet(recipe: Path, tmp_path: Path) -> None:
     heights = [sheet_of(recipe, tmp_path / f"{count}.png", count=count).shape[0] for count in (3, 4, 7)]
     assert heights[0] < heights[1] < heights[2]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from terrazzo.labels.legend import IGNORE
+from terrazzo.samples.augment import warp
 from terrazzo.samples.augment.geometry import Placement
 from terrazzo.samples.augment.warp import WARPED_TYPES, move, move_labels
 
@@ -127,3 +128,13 @@ def test_the_smallest_windows_can_be_turned(shape: tuple[int, int]) -> None:
     placement = Placement(angle_deg=45, zoom=0.7, shift=(0.2, -0.9), shear_deg=10)
     assert all(plane.shape == shape and plane.max() < 250 for plane in move(planes, placement))
     assert move_labels(planes[0], placement, "reflect").shape == shape
+
+
+@given(placement=PLACEMENTS, bands=st.sampled_from([1, 3]))
+def test_mirroring_before_the_warp_and_in_it_is_the_same(placement: Placement, bands: int) -> None:
+    planes = planes_of(bands, 20, 30, np.float32)
+    before = move(planes, replace(placement, quarter_turns=0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warp, "MOST_GROWTH", 0.0)
+        inside = move(planes, replace(placement, quarter_turns=0))
+    assert np.allclose(before, inside, atol=0.05)

@@ -25,6 +25,9 @@ WARPED_TYPES = (np.uint8, np.uint16, np.float32)
 TOGETHER = 4
 """OpenCV warps more bands at once wrongly; and four faster than two or three, so that these are filled up."""
 
+MOST_GROWTH = 6.0
+"""A window that would be mirrored to more than this many times its pixels is not: memory and time would go to waste."""
+
 Plane = NDArray[Any]
 """(height, width) of one of WARPED_TYPES."""
 
@@ -73,6 +76,7 @@ class _Border:
         # one pixel more on each side: linear interpolation looks at the next one
         self.left, self.top = (max(0, int(np.ceil(-side.min())) + 1) for side in (x, y))
         self.right, self.bottom = (max(0, int(np.ceil(side.max())) + 2 - length) for side, length in ((x, width), (y, height)))
+        self.growth = (1 + (self.left + self.right) / width) * (1 + (self.top + self.bottom) / height)
         self.size = (width, height)
         self.matrix = matrix[:2]
         self.from_mirrored: Matrix = self.matrix + np.array([[0, 0, self.left], [0, 0, self.top]])
@@ -96,5 +100,8 @@ class _Border:
         return moved.astype(np.uint8, copy=False)
 
     def _warp(self, image: Plane) -> Plane:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        if self.growth > MOST_GROWTH:
+            return cv2.warpAffine(image, self.matrix, self.size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
         mirrored = cv2.copyMakeBorder(image, self.top, self.bottom, self.left, self.right, cv2.BORDER_REFLECT_101)
-        return cv2.warpAffine(mirrored, self.from_mirrored, self.size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        return cv2.warpAffine(mirrored, self.from_mirrored, self.size, flags=flags)
