@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import geopandas
 import numpy as np
@@ -107,6 +107,21 @@ def test_a_row_an_object_in_the_layer_and_the_table(ships: Path, context_of: Con
     outputs = done.written["outputs"]
     assert isinstance(outputs, list)
     assert outputs[-2:] == [ships / "out" / "objects.gpkg", ships / "out" / "objects.csv"]
+
+
+def test_every_figure_is_in_a_table_too(ships: Path, context_of: ContextOf) -> None:
+    done = evaluate(ships / "maps", ships / "labels", ships / "out", context_of(None, "evaluation.objects=1"))
+    found = objects_of(ships / "out")
+    with (ships / "out" / "object_scores.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found["by_iou"]) + len(found["sizes"])
+    assert float(rows[3]["mean_f2"]) == found["f2_by_iou"]["0.65"]
+    assert (rows[0]["iou"], rows[0]["missed"], rows[-1]["missed"]) == ("0.5", "9", str(found["sizes"][-1]["missed"]))
+    with (ships / "out" / "summary.csv").open(encoding="utf-8", newline="") as file:
+        summary = {row["score"]: row["value"] for row in csv.DictReader(file)}
+    assert float(summary["objects_pq"]) == found["pq"]
+    assert float(summary["objects_count_bias"]) == found["count_error"]["bias"]
+    assert ships / "out" / "object_scores.csv" in {*cast("list[Path]", done.written["outputs"])}
 
 
 def test_the_layer_has_a_colour_for_each_status(ships: Path, context_of: ContextOf) -> None:

@@ -12,7 +12,7 @@ from terrazzo.rasters.write import write_text
 
 Row = Sequence[object]
 
-TABLES = ("summary.csv", "classes.csv", "scenes.csv", "confusion.csv", "calibration.csv", "thresholds.csv", "area.csv")
+TABLES = ("summary.csv", "classes.csv", "scenes.csv", "confusion.csv", "calibration.csv", "thresholds.csv", "area.csv", "object_scores.csv")
 """What may lie beside evaluation.json; those of parts that are missing are not written."""
 
 LOG = "metrics.csv"
@@ -21,7 +21,7 @@ LOG = "metrics.csv"
 
 def write_tables(folder: Path, evaluation: Mapping[str, Any], tally: SetTally) -> list[Path]:
     """Write the tables of what is there; returns their paths."""
-    makers = (_summary, _classes, None, _confusion, _calibration, _thresholds, _area)
+    makers = (_summary, _classes, None, _confusion, _calibration, _thresholds, _area, _objects)
     written = []
     for name, maker in zip(TABLES, makers, strict=True):
         rows = list(maker(evaluation) if maker is not None else _scenes(tally, evaluation))
@@ -77,6 +77,9 @@ def _summary(evaluation: Mapping[str, Any]) -> Iterator[Row]:
         if evaluation[part] is not None:
             yield from ((f"{part}_{name}", evaluation[part][name], None, None) for name in names)
     yield from ((name, evaluation[name], None, None) for name in ("images", "valid_pixels"))
+    objects = evaluation.get("objects", {})
+    yield from ((f"objects_{name}", value, None, None) for name, value in objects.items() if not isinstance(value, Mapping | list))
+    yield from ((f"objects_count_{name}", value, None, None) for name, value in objects.get("count_error", {}).items())
 
 
 def _classes(evaluation: Mapping[str, Any]) -> Iterator[Row]:
@@ -161,6 +164,20 @@ def _area(evaluation: Mapping[str, Any]) -> Iterator[Row]:
     for entry in area["classes"]:
         figures = [figure for name in columns for figure in (_ends(entry[name]) if "interval" in name else [entry[name]])]
         yield entry["value"], entry["name"], area["unit"], *figures
+
+
+def _objects(evaluation: Mapping[str, Any]) -> Iterator[Row]:
+    """A row an IoU threshold, with the means over images too; then a row a size, at the lowest threshold."""
+    columns = ("matched", "false", "missed", "precision", "recall", "f1", "f2")
+    yield "iou", "size", "from_px", "to_px", *columns, "mean_f2", "mean_ap"
+    objects = evaluation.get("objects")
+    if objects is None:
+        return
+    for iou, figures in objects["by_iou"].items():
+        yield float(iou), None, None, None, *(figures[name] for name in columns), objects["f2_by_iou"][iou], objects["ap_by_iou"][iou]
+    lowest = float(next(iter(objects["by_iou"])))
+    for size in objects["sizes"]:
+        yield lowest, size["name"], size["from_px"], size["to_px"], *(size[name] for name in columns), None, None
 
 
 def _ends(interval: Sequence[float] | None) -> Sequence[float | None]:
