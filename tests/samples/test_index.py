@@ -176,6 +176,17 @@ def test_all_bad_scenes_are_named(world: Set, legend: Legend) -> None:
     assert "b.png" not in str(caught.value)
 
 
+def test_a_broken_scene_of_many_reads_is_named_once(world: Set, legend: Legend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count, "READ_BYTES", 0)
+    for name in "ab":
+        world.add(name, (40, 40))
+    world.write(world.root / "labels" / "b.png", np.full((40, 40), 77, np.uint8))
+    with pytest.raises(LabelError) as caught:
+        built(world.scenes, legend, options(8))
+    assert str(caught.value).count("b.png") == 1
+    assert "scenes cannot be used" not in str(caught.value)
+
+
 def test_scenes_without_labels_are_refused(world: Set, legend: Legend) -> None:
     world.add("a", (8, 8))
     bare = Scene(name="bare", image=world.scenes[0].image, label=None)

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, PairingError, SplitError, UsageError
 from terrazzo.recipes.recipe import Recipe, load_recipe
@@ -105,6 +107,29 @@ def test_split_that_cannot_be_leaves_the_table_alone(table: Path) -> None:
     with pytest.raises(SplitError):
         split(table, context=Context(recipe=Recipe(split=SplitOptions(by="given", validation_scenes=["nothing*"]))))
     assert table.read_bytes() == before
+
+
+def test_split_counts_pieces_and_writes_lists(frames: Path, tmp_path: Path) -> None:
+    table, lists = tmp_path / "s.parquet", tmp_path / "split.csv"
+    index(frames / "images", frames / "labels", table, Context(recipe=Recipe(samples=SamplesOptions(size=16, stride=12))))
+    before = len(load(table))
+    options = SplitOptions(block_px=32, border="ignore", stratify="class")
+    result = split(table, lists=lists, context=Context(recipe=Recipe(split=options)))
+    assert result.written == {"samples": table, "outputs": [lists]}
+    done = load(table)
+    pieces = done.frame[done.frame["piece_of"].notna()]
+    assert len(done) == before + len(pieces) > before
+    for row in pieces.itertuples():
+        with Image.open(row.label) as image:
+            labels = np.array(image)[row.row_off : row.row_off + row.height, row.col_off : row.col_off + row.width]
+        assert [getattr(row, f"pixels_{value}") for value in range(4)] == [int((labels == value).sum()) for value in range(4)]
+    text = lists.read_text(encoding="utf-8")
+    taken = Context(recipe=Recipe(split=SplitOptions(by="given", list_file=lists)))
+    split(table, lists=lists, context=taken)
+    assert lists.read_text(encoding="utf-8") == text
+    lists.write_text("mine", encoding="utf-8")
+    with pytest.raises(ConflictError, match="not overwritten"):
+        split(table, lists=lists, context=Context(recipe=Recipe(split=options)))
 
 
 def test_split_of_what_is_no_table(tmp_path: Path) -> None:
