@@ -10,7 +10,7 @@ from terrazzo.errors import SplitError
 from terrazzo.samples.audit.windows import alike_groups
 from terrazzo.samples.overlaps import Positions
 from terrazzo.samples.split.areas import area_sides
-from terrazzo.samples.split.buffers import kept_apart
+from terrazzo.samples.split.buffers import Buffer
 from terrazzo.samples.split.by_ground import by_block, by_strip
 from terrazzo.samples.split.by_group import by_group
 from terrazzo.samples.split.by_image import by_fold, by_folder, by_scene, by_sequence
@@ -105,35 +105,48 @@ def _made(samples: Samples, options: SplitOptions) -> _Outcome:
     if options.train_area or options.validation_area or options.test_area:
         sides = np.where(sides == OPEN, area_sides(samples, options), sides)
     rest = np.flatnonzero(sides == OPEN)
+    buffer = Buffer.of(samples, options)
     if not len(rest):
-        return _Outcome(sides=kept_apart(samples, sides, options), pieces=[])
+        return _Outcome(sides=buffer.kept_apart(sides), pieces=[])
     shares = _shares(options)
     part = replace(samples, frame=samples.frame.iloc[rest])
     if options.by in FIXED:
         sides[rest] = FIXED[options.by](part, options, shares)
-        return _Outcome(sides=kept_apart(samples, sides, options), pieces=[])
+        return _Outcome(sides=buffer.kept_apart(sides), pieces=[])
     division = DIVIDED[options.by](part, options)
     if options.alike == "group" and part.alike:
         division = division.together(alike_groups(part, division.items.units[division.of_window]))
-    best = _dealt_apart(samples, sides, division, options)
+    best = _dealt_apart(_Open(samples=samples, listed=sides, division=division, buffer=buffer), options)
     tell_shares(best.sides[rest], shares, options)
     return best
 
 
-def _dealt_apart(samples: Samples, listed: Sides, division: Division, options: SplitOptions) -> _Outcome:
+@dataclass(frozen=True, kw_only=True)
+class _Open:
+    """Windows of which some are still to be dealt."""
+
+    samples: Samples
+    listed: Sides
+    """Of each window, OPEN for those that are to be dealt."""
+    division: Division
+    """Of those."""
+    buffer: Buffer
+
+
+def _dealt_apart(given: _Open, options: SplitOptions) -> _Outcome:
     """Deal, then keep the buffer; what it takes from the parts is made up for in the next deal, and the closest one counts."""
-    rest, wanted = np.flatnonzero(listed == OPEN), _shares(options)
-    asked, best = wanted, (np.inf, _Outcome(sides=listed, pieces=[]))
+    rest, wanted = np.flatnonzero(given.listed == OPEN), _shares(options)
+    asked, best = wanted, (np.inf, _Outcome(sides=given.listed, pieces=[]))
     for _ in range(BUFFERED_TRIES):
-        sides = listed.copy()
-        sides[rest], units = dealt(division, options, asked)
-        pieces = _pieces(samples, rest, sides, units, division) if options.border == "ignore" else []
-        sides = kept_apart(samples, sides, options)
+        sides = given.listed.copy()
+        sides[rest], units = dealt(given.division, options, asked)
+        pieces = _pieces(given.samples, rest, sides, units, given.division) if options.border == "ignore" else []
+        sides = given.buffer.kept_apart(sides)
         reached = _reached(sides[rest])
         error = abs(reached.validation - wanted.validation) + abs(reached.test - wanted.test)
         if error < best[0]:
             best = error, _Outcome(sides=sides, pieces=pieces)
-        if error < CLOSE or (not options.buffer_px and options.buffer_m is None):
+        if error < CLOSE or not given.buffer.grounds:
             break
         asked = _made_up(asked, wanted, reached)
     return best[1]
@@ -159,7 +172,7 @@ def _put_together(samples: Samples, found: _Outcome, options: SplitOptions, reco
     done = with_pieces(done, found.pieces, recount)
     split = done.frame["split"].to_numpy()
     sides = np.select([split == part for part in PARTS], [TRAIN, VALIDATION, TEST], DROPPED).astype(np.int8)
-    apart = kept_apart(done, sides, options)
+    apart = Buffer.of(done, options).kept_apart(sides)
     far = done.frame[PIECE_OF].isna().to_numpy(bool) | (apart != DROPPED)
     names = np.array([*PARTS, None], object)[np.where(apart == DROPPED, len(PARTS), apart)]
     return replace(done, frame=done.frame.assign(split=pd.Series(names, index=done.frame.index, dtype=object))[far])

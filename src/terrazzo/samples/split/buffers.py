@@ -1,5 +1,8 @@
 """A strip of ground between the parts: windows too near to held-out ground are in no other part."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -15,23 +18,32 @@ EDGE = 1e-3
 Boxes = NDArray[np.object_]
 
 
-def kept_apart(samples: Samples, sides: Sides, options: SplitOptions) -> Sides:
-    """The sides, but DROPPED for windows nearer than the buffer to ground that is held out from them.
+@dataclass(frozen=True, kw_only=True)
+class Buffer:
+    """How far windows of a table must be from ground that is held out from them."""
 
-    The test keeps its windows; validation keeps clear of the test, and training of both. Within an image and its copies distances are in
-    pixels, between images on the ground, where they have a place there.
-    Raises SplitError if the buffer is in metres and the images have no place.
-    """
-    if not options.buffer_px and options.buffer_m is None:
-        return sides
-    grounds = _grounds(samples, options)
-    kept = sides.copy()
-    for held, others in ((TEST, (VALIDATION, TRAIN)), (VALIDATION, (TRAIN,))):
-        mine = np.flatnonzero(np.isin(kept, others))
-        theirs = np.flatnonzero(kept == held)
-        for boxes, reach in grounds:
-            kept[_near(boxes, reach, mine, theirs)] = DROPPED
-    return kept
+    grounds: Sequence[tuple[Boxes, float]]
+    """Where all windows lie, and the buffer in the same unit: in pixels, and on the ground. Empty where no buffer is asked for."""
+
+    @classmethod
+    def of(cls, samples: Samples, options: SplitOptions) -> "Buffer":
+        """Within an image and its copies distances are in pixels, between images on the ground, where they have a place there.
+
+        Raises SplitError if the buffer is in metres and the images have no place.
+        """
+        return cls(grounds=_grounds(samples, options) if options.buffer_px or options.buffer_m is not None else ())
+
+    def kept_apart(self, sides: Sides) -> Sides:
+        """The sides, but DROPPED for windows nearer than the buffer to ground that is held out from them.
+
+        The test keeps its windows; validation keeps clear of the test, and training of both.
+        """
+        kept = sides.copy()
+        for held, others in ((TEST, (VALIDATION, TRAIN)), (VALIDATION, (TRAIN,))):
+            for boxes, reach in self.grounds:
+                mine, theirs = np.flatnonzero(np.isin(kept, others)), np.flatnonzero(kept == held)
+                kept[_near(boxes, reach, mine, theirs)] = DROPPED
+        return kept
 
 
 def _near(boxes: Boxes, reach: float, mine: Positions, theirs: Positions) -> Positions:
@@ -50,7 +62,7 @@ def _grounds(samples: Samples, options: SplitOptions) -> list[tuple[Boxes, float
     pixels = options.buffer_px if options.buffer_m is None else options.buffer_m / min(cell)
     reach = pixels - EDGE
     found = [(_pixel_boxes(samples, pixels), reach)]
-    if frame.crs is not None:
+    if frame.crs is not None and frame["image_digest"].nunique() > 1:
         scale = np.array(metres(samples, "buffer_m"))
         ground = shapely.transform(frame.geometry.to_numpy(), lambda points: points * scale)
         found.append((ground, (options.buffer_m if options.buffer_m is not None else pixels * max(cell)) - EDGE * min(cell)))
