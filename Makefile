@@ -8,6 +8,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 DEMO_OUT ?= demo-out
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 
 # a command may be there and not run (a version manager's placeholder), so each is tried; an environment that is there keeps its Python
 WORKS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
@@ -52,8 +53,21 @@ check: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/make_reference.py
 
-bench: $(STAMP)
-	for script in benchmarks/bench_*.py; do $(BIN)/python "$$script"; done
+bench: $(BENCH)/.ready
+	for script in benchmarks/bench_*.py; do $(BENCH)/bin/python "$$script"; done
+
+# Peers lie on top of the project's environment, so that torch is not there twice, and never in it.
+$(BENCH)/.ready: $(STAMP) benchmarks/requirements-peers.txt
+	@echo "Setting up $(BENCH) with what the benchmarks compare with ..."
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> "$$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@$(UV) pip freeze --quiet --python $(BIN)/python | grep '^torch==' > $(BENCH)/torch.txt
+	@echo torchvision | $(UV) pip compile --quiet --no-header --no-annotate --python $(BIN)/python --constraint $(BENCH)/torch.txt - \
+		| grep '^torchvision==' > $(BENCH)/torchvision.txt
+	@$(UV) pip install --quiet --python $(BENCH)/bin/python --no-deps --requirement benchmarks/requirements-peers.txt \
+		--requirement $(BENCH)/torchvision.txt
+	@touch $@
 
 # The tested set: for all supported versions of Python, with hashes, without addresses of indexes.
 lock: $(STAMP)
