@@ -25,7 +25,7 @@ from terrazzo.models.bundle import load_bundle
 from terrazzo.recipes.recipe import load_recipe
 from terrazzo.samples.table import load
 from terrazzo.training.checkpoint import load_checkpoint
-from terrazzo.training.fit import Trainer
+from terrazzo.training.fit import LAST, Trainer
 from terrazzo.workflows.account_tables import LOG, TABLES
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.train import train
@@ -253,7 +253,7 @@ def dying(self, batch, rate, number):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, batch, rate, number)
 Trainer._step = dying
-opened = open_context(sys.argv[1])
+opened = open_context(sys.argv[1], sys.argv[4:])
 train(Path(sys.argv[1]), Path(sys.argv[2]), context=Context(recipe=opened.recipe, folder=opened.folder, device="cpu", threads=1))
 """
 
@@ -269,6 +269,48 @@ def test_kill_9_in_the_middle_of_an_epoch(tiny_run: Any, data: Path, tmp_path: P
     train(data, tmp_path / "run", resume=True, context=context_of(data))
     for name in ("model/model.safetensors", "evaluation.json", "maps/d_predseg.tif"):
         assert (tmp_path / "run" / name).read_bytes() == (tiny_run.run / name).read_bytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_kill_9_goes_on_in_the_middle_of_an_epoch(tiny_run: Any, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    """With checkpoints within epochs nothing is done twice, and the end is the same."""
+    often = "training.checkpoint_minutes=0.000001"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, data, tmp_path / "run", "7", often], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert done.returncode == -9
+    state = load_checkpoint(tmp_path / "run" / "checkpoints" / LAST, torch.device("cpu")).state
+    assert (state.step, state.batch > 0) == (7, True)
+    train(data, tmp_path / "run", resume=True, context=context_of(data, often))
+    for name in ("model/model.safetensors", "maps/d_predseg.tif"):
+        assert (tmp_path / "run" / name).read_bytes() == (tiny_run.run / name).read_bytes(), name
+
+
+STOPPED = """
+import os, signal, sys
+from terrazzo.app.cli import main
+from terrazzo.training.fit import Trainer
+
+step = Trainer._step
+def signalled(self, batch, rate, number):
+    if number == 2:
+        os.kill(os.getpid(), getattr(signal, sys.argv[3]))
+    return step(self, batch, rate, number)
+Trainer._step = signalled
+sys.exit(main(["train", sys.argv[1], "--out", sys.argv[2], "--device", "cpu"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_signal_leaves_a_checkpoint_of_the_step(data: Path, tmp_path: Path, number: str, code: int) -> None:
+    done = subprocess.run([sys.executable, "-c", STOPPED, data, tmp_path / "run", number], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Stopped after a whole step, with a checkpoint; --resume goes on from there." in done.stderr
+    state = load_checkpoint(tmp_path / "run" / "checkpoints" / LAST, torch.device("cpu")).state
+    assert state.step == 3
 
 
 class TestRefused:

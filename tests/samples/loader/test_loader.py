@@ -1,5 +1,6 @@
 """Batches: the same for any number of threads and from wherever one begins; a sample that breaks is named."""
 
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -116,6 +117,24 @@ class Watched:
         if self._error is not None and window == self._broken:
             raise self._error
         return self._store.read(scene, window)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("count", [2000, pytest.param(50_000, marks=pytest.mark.slow)])
+def test_memory_stays_flat(lively: Preparation, shown: list[Drawn], count: int) -> None:
+    """However many samples an epoch shows: the queue is bounded, and nothing of a batch is kept."""
+    epoch = [Drawn(sample=shown[number % len(shown)].sample, repeat=number // len(shown)) for number in range(count)]
+    batches = make(lively, 8, 4).batches(epoch, 0)
+    for _ in range(100):
+        next(batches)
+    before = resident_bytes()
+    assert sum(len(batch.windows) for batch in batches) == count - 800
+    assert resident_bytes() - before < 8 * 2**20
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
 
 
 class TestFaults:
