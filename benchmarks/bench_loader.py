@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +186,7 @@ def albumentations(*, still: bool) -> Callable[[NDArray[np.uint8], NDArray[np.ui
 
 def generator(*, still: bool) -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], Pair]:
     """The way of Keras' ImageDataGenerator: one affine matrix, scipy's affine_transform band by band, then brightness and scaling."""
-    from scipy import ndimage
+    from scipy import ndimage  # type: ignore[import-untyped]
 
     rng = np.random.default_rng()
 
@@ -231,7 +232,7 @@ def main(repeats: int) -> None:
                 continue
             check(plain, list(peer(pairs, make(still=True))()))
             mine, theirs = ours(store, everything), peer(pairs, make(still=False))
-            found = in_turn(lambda mine=mine: take(mine), lambda theirs=theirs: take(theirs), repeats)
+            found = in_turn(partial(take, mine), partial(take, theirs), repeats)
             print(f"{name:15s} {found}   {COUNT / found.first_s:5.0f} and {COUNT / found.second_s:5.0f} samples/s", flush=True)
 
 

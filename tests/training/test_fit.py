@@ -116,6 +116,14 @@ def test_a_second_run_ends_with_the_same_weights(make_trainer: Any, tmp_path: Pa
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
+def test_what_the_device_augments_is_learned_alike(make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on CUDA: batches come as they are stored. Here pixels only change places, so that the chips are the same."""
+    rows = run(make_trainer(), tmp_path / "threads")
+    monkeypatch.setattr(Trainer, "_batches", lambda trainer, shown: trainer.loader.stored(shown, trainer.state.epoch, trainer.state.batch))
+    others = run(make_trainer(), tmp_path / "device")
+    assert [row["loss"] for row in others] == pytest.approx([row["loss"] for row in rows], rel=1e-4)
+
+
 def test_another_seed_ends_with_other_weights(make_trainer: Any, task: Task, tmp_path: Path) -> None:
     run(make_trainer(epochs=1), tmp_path / "a")
     run(make_trainer(epochs=1, seed=1), tmp_path / "b")

@@ -3,7 +3,7 @@
 Pixels are moved in the type in which they are stored and only then become float32, scaled and shaded in one step.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -46,6 +46,11 @@ def to_chip(pixels: Pixels, scaling: Scaling, size: Shape, augmentation: Augment
     _soften(chip, carried, augmentation.shading, scaling)
     _fill(chip, carried, scaling)
     return chip
+
+
+def as_stored(pixels: Pixels, size: Shape) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """(bands, *size) values as they are stored, and where they are missing: what `to_chip` moves, for a device that moves it."""
+    return _mirrored(pixels.values, size), _mirrored(pixels.holes, size) if pixels.holes is not None else None
 
 
 def to_labels(labels: Labels, size: Shape, augmentation: Augmentation = AS_IS, into: Labels | None = None) -> Labels:

@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from terrazzo.models.network import Runtime
-from terrazzo.samples.loader.loader import Allocate, Batch
+from terrazzo.samples.augment.device import augment_batch
+from terrazzo.samples.loader.batch import Allocate, Batch
+from terrazzo.samples.loader.stored import StoredBatch
+from terrazzo.samples.scaling import Scaling
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fed:
     """A batch and its tensors."""
 
-    batch: Batch
+    batch: Batch | StoredBatch
     images: Tensor
     """(batch, bands, height, width) float32 in the runtime's layout."""
     target: Tensor
@@ -29,29 +32,43 @@ def room_for(runtime: Runtime) -> Allocate:
     return _pinned if runtime.device.type == "cuda" else np.empty
 
 
-def feed(batches: Iterator[Batch], runtime: Runtime) -> Iterator[Fed]:
-    """The batches in their order; to CUDA each is on its way while the one before it is computed."""
-    return _ahead(batches, runtime) if runtime.device.type == "cuda" else (_fed(batch, runtime) for batch in batches)
+def feed(batches: Iterator[Batch] | Iterator[StoredBatch], runtime: Runtime, scaling: Scaling) -> Iterator[Fed]:
+    """The batches in their order; to CUDA each is on its way while the one before it is computed.
+
+    What is stored is moved, scaled and shaded on the device.
+    """
+    fed = (_fed(batch, runtime, scaling) for batch in batches)
+    return _ahead(fed, runtime.device) if runtime.device.type == "cuda" else fed
 
 
-def _fed(batch: Batch, runtime: Runtime) -> Fed:
-    # what is cheap to copy travels: the layout changes and labels grow where they arrive
-    images = torch.from_numpy(batch.images).to(runtime.device, non_blocking=True).contiguous(memory_format=runtime.layout)
-    target = torch.from_numpy(batch.labels).to(runtime.device, non_blocking=True).long()
-    return Fed(batch=batch, images=images, target=target)
+def _fed(batch: Batch | StoredBatch, runtime: Runtime, scaling: Scaling) -> Fed:
+    labels = _there(batch.labels, runtime)
+    if isinstance(batch, Batch):
+        images = _there(batch.images, runtime)
+    else:
+        holes = _there(batch.holes, runtime) if batch.holes is not None else None
+        images, labels = augment_batch(_there(batch.values, runtime), labels, holes, batch.augmentations, scaling)
+    # the layout changes and labels grow where they arrive: what travels is small
+    return Fed(batch=batch, images=images.contiguous(memory_format=runtime.layout), target=labels.long())
 
 
-def _ahead(batches: Iterator[Batch], runtime: Runtime) -> Iterator[Fed]:
-    aside = torch.cuda.Stream(runtime.device)  # type: ignore[no-untyped-call]
+def _there(array: NDArray[Any], runtime: Runtime) -> Tensor:
+    return torch.from_numpy(array).to(runtime.device, non_blocking=True)
+
+
+def _ahead(batches: Iterator[Fed], device: torch.device) -> Iterator[Fed]:
+    """Begin each on a stream of its own before the one in front of it is given away."""
+    aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     coming: tuple[Fed, torch.cuda.Event] | None = None
-    for batch in batches:
+    while True:
         with torch.cuda.stream(aside):
-            after = _fed(batch, runtime), aside.record_event()
+            fed = next(batches, None)
+            after = (fed, aside.record_event()) if fed is not None else None
         if coming is not None:
             yield _arrived(*coming)
+        if after is None:
+            return
         coming = after
-    if coming is not None:
-        yield _arrived(*coming)
 
 
 def _arrived(fed: Fed, there: torch.cuda.Event) -> Fed:

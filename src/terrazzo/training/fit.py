@@ -18,8 +18,10 @@ from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.models.network import Runtime
 from terrazzo.progress import Progress
 from terrazzo.samples.draw.epoch import Draw, Drawn
+from terrazzo.samples.loader.batch import Batch
 from terrazzo.samples.loader.loader import Loader
 from terrazzo.samples.loader.preparation import Preparation
+from terrazzo.samples.loader.stored import StoredBatch
 from terrazzo.samples.loader.workers import workers_for
 from terrazzo.samples.rows import Sample
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
@@ -125,12 +127,17 @@ class Trainer:
         before_s = self.state.seconds
         started = time.monotonic()
         with self._own_draws():
-            for fed in feed(self.loader.batches(shown, self.state.epoch, self.state.batch), self.runtime):
+            for fed in feed(self._batches(shown), self.runtime, self.task.preparation.scaling):
                 loss = self._step(fed, self._rate(self.state.step), self.state.step)
                 self.state = self.state.after(loss, len(fed.batch.windows), before_s + time.monotonic() - started)
                 self._tell_windows("train", fed)
                 pace.step()
         self._check_weights()
+
+    def _batches(self, shown: Sequence[Drawn]) -> Iterator[Batch] | Iterator[StoredBatch]:
+        """What is left of the epoch; CUDA augments by itself."""
+        make = self.loader.stored if self.runtime.device.type == "cuda" else self.loader.batches
+        return make(shown, self.state.epoch, self.state.batch)
 
     @contextmanager
     def _own_draws(self) -> Iterator[None]:
@@ -202,7 +209,7 @@ class Trainer:
         self.network.eval()
         confusion, total, count = Confusion(self.task.classes), 0.0, 0
         shown = [Drawn(sample=sample) for sample in self.task.validation]
-        for fed in feed(self.loader.batches(shown, None), self.runtime):
+        for fed in feed(self.loader.batches(shown, None), self.runtime, self.task.preparation.scaling):
             logits = self.runtime.logits(self.network, fed.images)
             total, count = total + float(self.loss(logits, fed.target)) * len(fed.target), count + len(fed.target)
             predicted = logits.argmax(1).to(torch.uint8).cpu().numpy()

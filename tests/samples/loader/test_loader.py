@@ -21,8 +21,10 @@ from terrazzo.labels.reader import LabelReader
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels
 from terrazzo.rasters.window import Window
+from terrazzo.samples.chip import to_chip, to_labels
 from terrazzo.samples.draw.epoch import Drawn
-from terrazzo.samples.loader.loader import AHEAD, Batch, Loader
+from terrazzo.samples.loader.batch import Batch
+from terrazzo.samples.loader.loader import AHEAD, Loader
 from terrazzo.samples.loader.preparation import Preparation
 from terrazzo.samples.options import AugmentOptions
 from terrazzo.samples.scenes import Scene
@@ -68,6 +70,21 @@ def test_batches_depend_neither_on_threads_nor_on_where_one_begins(
             assert np.array_equal(alone[1], label)
             position += 1
     assert position == max(len(shown), start * size)
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_what_is_stored_becomes_the_same_chips(lively: Preparation, shown: list[Drawn], start: int) -> None:
+    """Moved, scaled and shaded afterwards it is what the loader makes."""
+    stored = list(make(lively, 5, 3).stored(shown, 1, start))
+    ready = list(make(lively, 5, 2).batches(shown, 1, start))
+    assert [batch.ids for batch in stored] == [batch.ids for batch in ready]
+    for mine, theirs in zip(stored, ready, strict=True):
+        assert mine.windows == theirs.windows
+        for number, augmentation in enumerate(mine.augmentations):
+            holes = mine.holes[number] if mine.holes is not None else None
+            pixels = Pixels(values=mine.values[number], valid=np.ones((16, 16), np.bool_), holes=holes)
+            assert np.array_equal(to_chip(pixels, lively.scaling, (16, 16), augmentation), theirs.images[number])
+            assert np.array_equal(to_labels(mine.labels[number], (16, 16), augmentation), theirs.labels[number])
 
 
 def test_what_was_left_is_taken_up_where_it_was(lively: Preparation, shown: list[Drawn]) -> None:

@@ -4,37 +4,31 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from terrazzo.errors import DataError, EnvironmentFault
 from terrazzo.samples.draw.epoch import Drawn
+from terrazzo.samples.loader.batch import Allocate, Batch, GrowingBatch
 from terrazzo.samples.loader.preparation import Preparation
+from terrazzo.samples.loader.stored import GrowingStored, StoredBatch, StoredChip
 from terrazzo.samples.rows import Sample
 
 AHEAD = 3
 """Batches that are begun before the one in use is done with."""
 
-Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
-"""Makes room for the arrays of a batch, such as memory that an accelerator copies from; what the arrays hold does not matter."""
+Made = TypeVar("Made")
+Finished_co = TypeVar("Finished_co", covariant=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Samples as the network sees them."""
+class Growing(Protocol[Finished_co]):
+    """A batch that threads are making."""
 
-    windows: tuple[Sample, ...]
-    """The samples, each with the window that is shown."""
-    images: NDArray[np.float32]
-    """(batch, bands, height, width), scaled."""
-    labels: NDArray[np.uint8]
-    """(batch, height, width), class indices, 255 ignored."""
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        return tuple(sample.id for sample in self.windows)
+    def finish(self) -> Finished_co:
+        """Wait for it. The first sample that failed, in their order, raises."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,60 +51,58 @@ class Loader:
         shown: all that the epoch shows, in its order. At most AHEAD + 1 batches are in memory beside the one in use.
         Raises DataError that names image and sample if one cannot be read, EnvironmentFault if no thread can be started.
         """
+        return self._ahead(shown, start, lambda pool, members: self._begin(pool, members, epoch))
+
+    def stored(self, shown: Sequence[Drawn], epoch: int, start: int = 0) -> Iterator[StoredBatch]:
+        """The same batches as they are stored, with what is to be done to each sample: for a device that does it."""
+        return self._ahead(shown, start, lambda pool, members: self._begin_stored(pool, members, epoch))
+
+    def _ahead(
+        self, shown: Sequence[Drawn], start: int, begin: Callable[[ThreadPoolExecutor, Sequence[Drawn]], Growing[Made]]
+    ) -> Iterator[Made]:
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="chips")
-        pending: deque[_Growing] = deque()
+        pending: deque[Growing[Made]] = deque()
         numbers = iter(range(start, self.count(len(shown))))
         try:
             while True:
                 while len(pending) <= AHEAD and (number := next(numbers, None)) is not None:
-                    members = shown[number * self.batch_size : (number + 1) * self.batch_size]
-                    pending.append(self._begin(pool, members, epoch))
+                    pending.append(begin(pool, shown[number * self.batch_size : (number + 1) * self.batch_size]))
                 if not pending:
                     return
                 yield pending.popleft().finish()
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _begin(self, pool: ThreadPoolExecutor, members: Sequence[Drawn], epoch: int | None) -> "_Growing":
+    def _begin(self, pool: ThreadPoolExecutor, members: Sequence[Drawn], epoch: int | None) -> GrowingBatch:
+        shape = self.preparation.size
+        images = self.allocate((len(members), self.preparation.bands, *shape), np.dtype(np.float32))
+        labels = self.allocate((len(members), *shape), np.dtype(np.uint8))
+
+        def fill(run: slice) -> list[Sample]:
+            places = zip(members[run], images[run], labels[run], strict=True)
+            return [_named(drawn, partial(self.preparation.chip, drawn, epoch, image, label)) for drawn, image, label in places]
+
+        return GrowingBatch(images=images, labels=labels, parts=self._shared(pool, len(members), fill))
+
+    def _begin_stored(self, pool: ThreadPoolExecutor, members: Sequence[Drawn], epoch: int) -> GrowingStored:
+        def read(run: slice) -> list[StoredChip]:
+            return [_named(drawn, partial(self.preparation.stored, drawn, epoch)) for drawn in members[run]]
+
+        return GrowingStored(allocate=self.allocate, parts=self._shared(pool, len(members), read))
+
+    def _shared(self, pool: ThreadPoolExecutor, size: int, work: Callable[[slice], list[Made]]) -> list[Future[list[Made]]]:
         """Share a batch out among the threads, a run of its samples to each."""
-        growing = self._room(len(members))
-        each = -(-len(members) // self.workers)
+        each = -(-size // self.workers)
         try:
-            for first in range(0, len(members), each):
-                run = slice(first, first + each)
-                growing.parts.append(pool.submit(self._fill, growing.images[run], growing.labels[run], members[run], epoch))
+            return [pool.submit(work, slice(first, first + each)) for first in range(0, size, each)]
         except RuntimeError as error:
             raise EnvironmentFault(f"no thread can be started to read samples ({error}). Lower training.workers.") from error
-        return growing
-
-    def _room(self, size: int) -> "_Growing":
-        shape = self.preparation.size
-        images = self.allocate((size, self.preparation.bands, *shape), np.dtype(np.float32))
-        return _Growing(images=images, labels=self.allocate((size, *shape), np.dtype(np.uint8)), parts=[])
-
-    def _fill(self, images: NDArray[np.float32], labels: NDArray[np.uint8], members: Sequence[Drawn], epoch: int | None) -> list[Sample]:
-        """Write the chips of some samples into their places of a batch."""
-        return [_chip(self.preparation, drawn, epoch, (image, label)) for drawn, image, label in zip(members, images, labels, strict=True)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Growing:
-    """A batch that threads write into."""
-
-    images: NDArray[np.float32]
-    labels: NDArray[np.uint8]
-    parts: list[Future[list[Sample]]]
-    """Runs of its samples in order; the result of each: its samples as they were placed."""
-
-    def finish(self) -> Batch:
-        """Wait for all parts. The first that failed, in the order of the samples, raises."""
-        windows = tuple(sample for part in self.parts for sample in part.result())
-        return Batch(windows=windows, images=self.images, labels=self.labels)
-
-
-def _chip(preparation: Preparation, drawn: Drawn, epoch: int | None, into: tuple[NDArray[np.float32], NDArray[np.uint8]]) -> Sample:
+def _named(drawn: Drawn, make: Callable[[], Made]) -> Made:
+    """What is made of a sample; who cannot make it is told which sample it was."""
     try:
-        return preparation.chip(drawn, epoch, *into)
+        return make()
     except DataError as error:
         sample, window = drawn.sample, drawn.sample.window
         where = f"rows {window.row_off} to {window.row_end - 1}, columns {window.col_off} to {window.col_end - 1}"

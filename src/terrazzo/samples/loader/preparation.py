@@ -6,9 +6,10 @@ import numpy as np
 
 from terrazzo.rasters.window import Shape
 from terrazzo.samples.augment.draw import AS_IS, Augmentation, draw_augmentation
-from terrazzo.samples.chip import Image, Labels, to_chip, to_labels
+from terrazzo.samples.chip import Image, Labels, as_stored, to_chip, to_labels
 from terrazzo.samples.draw.epoch import Drawn
 from terrazzo.samples.draw.place import Placer
+from terrazzo.samples.loader.stored import StoredChip
 from terrazzo.samples.options import AugmentOptions
 from terrazzo.samples.rows import Sample
 from terrazzo.samples.scaling import Scaling
@@ -43,6 +44,15 @@ class Preparation:
         to_chip(pixels, self.scaling, self.size, augmentation, image)
         to_labels(known, self.size, augmentation, labels)
         return placed
+
+    def stored(self, drawn: Drawn, epoch: int) -> StoredChip:
+        """What `chip` starts from, and how an epoch would move, scale and shade it."""
+        placed = self.placer.place(drawn, epoch)
+        pixels, known = self.store.read(placed.scene, placed.window)
+        self.scaling.check(len(pixels.values))
+        values, holes = as_stored(pixels, self.size)
+        augmentation = self.augmentation(drawn, epoch)
+        return StoredChip(sample=placed, values=values, holes=holes, labels=to_labels(known, self.size), augmentation=augmentation)
 
     def augmentation(self, drawn: Drawn, epoch: int) -> Augmentation:
         """How an epoch moves and shades what it draws."""
