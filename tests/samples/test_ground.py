@@ -133,3 +133,13 @@ def test_nothing_is_held_out(make_samples: MakeSamples) -> None:
     samples = split_by(make_samples({"a": (10, 20)}, origins={"a": (0, 0)}), lambda *_: "train")
     held = HeldOut.of(samples, {"a": grid((10, 20), 0, 0)})
     assert not held.touches("a", whole((10, 20)))
+
+
+def test_covered_pixels_are_those_of_the_windows() -> None:
+    windows = [Window(col_off=2, row_off=0, width=3, height=4), Window(col_off=6, row_off=3, width=9, height=9)]
+    band = Window(col_off=1, row_off=2, width=8, height=3)
+    expected = np.zeros((20, 20), bool)
+    for window in windows:
+        expected[window.slices] = True
+    assert np.array_equal(Rectangles.of(windows).covered(band), expected[band.slices])
+    assert not Rectangles.of([]).covered(band).any()
