@@ -22,7 +22,7 @@ CUTS = st.lists(st.integers(1, HEIGHT - 1), max_size=6, unique=True).map(sorted)
 
 @given(st.lists(CUTS, min_size=1, max_size=4))
 def test_rows_come_once_and_together(cuts: list[list[int]]) -> None:
-    seen = []
+    seen: list[int] = []
     for pieces in in_step([stream(each) for each in cuts]):
         assert len({(piece.row_off, piece.row_end) for piece in pieces}) == 1
         for piece in pieces:
