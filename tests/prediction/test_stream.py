@@ -17,7 +17,7 @@ from terrazzo.prediction.blend import PROBABILITY_ONE, side_weights
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.prediction.stream import Predictor, ahead, options_of, predict_rows, windows_of
-from terrazzo.rasters.raster import open_raster
+from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import Window
 from terrazzo.samples.chip import to_chip
 
@@ -113,15 +113,27 @@ def test_images_in_one_batch_do_not_know_of_each_other(make_predictor: Any, writ
             assert np.array_equal(one[what], third[what])
 
 
-def test_windows_that_are_not_wanted_are_not_predicted(make_predictor: Any, write_tiff: Any) -> None:
+def test_windows_that_are_not_wanted_are_neither_read_nor_predicted(
+    make_predictor: Any, write_tiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And what is wanted is predicted as if all were."""
     predictor, path = make_predictor(), write_tiff(40, 56)
     everything = predicted(predictor, path)[0][0]
     ground = Window(col_off=20, row_off=10, width=7, height=9)
     job = predictor.job(open_raster(path), lambda window: window.intersection(ground) is not None)
+    read: list[Window] = []
+    read_window = job.raster.read
+
+    def noted(window: Window) -> Pixels:
+        read.append(window)
+        return read_window(window)
+
+    monkeypatch.setattr(job.raster, "read", noted)
     part = np.concatenate([rows.indices() for rows in predict_rows([job], predictor, lambda _: None)])
     assert np.array_equal(part[ground.slices], everything[ground.slices])
     assert (part == IGNORE).any()
+    assert read
+    assert all(window.intersection(ground) is not None for window in read)
 
 
 def test_another_window_than_the_models(make_bundle: Any, make_predictor: Any, write_tiff: Any) -> None:

@@ -70,7 +70,8 @@ class BlendBand:
     def add(self, window: Window, valid: NDArray[np.bool_], probabilities: NDArray[np.uint16] | None) -> None:
         """Add a window, cut to the raster, whose top is the band's top; probabilities (classes, full height, full width) quantised."""
         rows, columns = slice(0, window.height), slice(window.col_off, window.col_end)
-        self._valid[rows, columns] = valid
+        # a window that nobody wants is not read, and says nothing of what others know
+        self._valid[rows, columns] |= valid
         if probabilities is None:
             return
         weights = self._weights[: window.height, : window.width]

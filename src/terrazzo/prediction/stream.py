@@ -163,9 +163,11 @@ def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
     for each in jobs:
         for row_off in each.grid.row_starts:
             for window in each.grid.row(row_off):
+                if each.wanted is not None and not each.wanted(window):
+                    yield ReadWindow(window=window, chip=None, valid=np.zeros(window.shape, np.bool_))
+                    continue
                 pixels = each.raster.read(window)
-                needed = pixels.valid.any() and (each.wanted is None or each.wanted(window))
-                chip = to_chip(pixels, scaling, each.grid.size) if needed else None
+                chip = to_chip(pixels, scaling, each.grid.size) if pixels.valid.any() else None
                 yield ReadWindow(window=window, chip=chip, valid=pixels.valid)
         each.raster.close()
 
