@@ -126,7 +126,8 @@ def test_windows_that_are_not_wanted_are_neither_read_nor_predicted(
 
     def noted(window: Window) -> Pixels:
         read.append(window)
-        return read_window(window)
+        found: Pixels = read_window(window)
+        return found
 
     monkeypatch.setattr(job.raster, "read", noted)
     part = np.concatenate([rows.indices() for rows in predict_rows([job], predictor, lambda _: None)])
