@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from terrazzo.models.network import Runtime, build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
-from terrazzo.training.losses import build_loss
+from terrazzo.training.losses.total import build_loss
+from terrazzo.training.options import TrainingOptions
 
 BATCH, SIDE, BANDS, CLASSES = 4, 256, 3, 4
 
@@ -25,7 +26,7 @@ class Learner:
         self.network: nn.Module = runtime.place(network) if channels_last else network.to(runtime.device)
         self.runtime = runtime
         self.optimizer = torch.optim.AdamW(self.network.parameters(), fused=channels_last)
-        self.loss = build_loss(["ce", "dice"], None, runtime.device)
+        self.loss = build_loss(TrainingOptions(), None, runtime.device)
         numbers = torch.Generator().manual_seed(0)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         images = torch.randn(BATCH, BANDS, SIDE, SIDE, generator=numbers)

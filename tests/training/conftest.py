@@ -25,7 +25,7 @@ from terrazzo.samples.scaling import measure
 from terrazzo.samples.scenes import Scene
 from terrazzo.samples.store import SceneStore
 from terrazzo.training.fit import Task, Trainer
-from terrazzo.training.losses import Loss, build_loss
+from terrazzo.training.losses.total import Loss, build_loss
 from terrazzo.training.options import TrainingOptions
 
 LEGEND = Legend(classes=(LegendClass(value=0, name="no", color=(0, 0, 0)), LegendClass(value=1, name="yes", color=(255, 0, 0))))
@@ -73,6 +73,6 @@ def make_trainer(task: Task) -> MakeTrainer:
         runtime = choose_runtime("cpu", "float32")
         network = build_network(model, 2, 2, seed=0)
         chosen = TrainingOptions(**{"epochs": 3, "batch_size": 4, **options})
-        return Trainer(network, runtime, loss or build_loss(["ce", "dice"], None, runtime.device), chosen, task)
+        return Trainer(network, runtime, loss or build_loss(chosen, None, runtime.device), chosen, task)
 
     return make

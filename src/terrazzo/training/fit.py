@@ -26,7 +26,7 @@ from terrazzo.samples.loader.workers import workers_for
 from terrazzo.samples.rows import Sample
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from terrazzo.training.feed import Fed, feed, room_for
-from terrazzo.training.losses import Loss
+from terrazzo.training.losses.total import Loss
 from terrazzo.training.metrics import MetricsLog, MetricsRow, ValidationRow, validation_row
 from terrazzo.training.objects import ChipObjects
 from terrazzo.training.options import TrainingOptions

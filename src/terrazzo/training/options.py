@@ -7,15 +7,33 @@ from pydantic import Field
 from terrazzo.options import Options
 
 ClassWeight = Annotated[float, Field(ge=0)]
+LossName = Literal["ce", "binary", "focal", "border", "dice", "jaccard", "lovasz", "tversky", "focal_tversky"]
+USUAL_LOSSES: list[LossName] = ["ce", "dice"]
+LossFactor = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class TrainingOptions(Options):
     epochs: int = Field(50, ge=1, le=100_000, description="Epochs at most.")
     batch_size: int = Field(8, ge=1, le=4096, description="Samples a step.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the first weights, of the order of samples and of the augmentation.")
-    loss: list[Literal["ce", "dice"]] = Field(
-        ["ce", "dice"], min_length=1, description="Losses, added: ce (cross-entropy), dice (1 - Dice)."
+    loss: list[LossName] | dict[LossName, LossFactor] = Field(
+        USUAL_LOSSES,
+        min_length=1,
+        description="Losses, added, or each with a factor ({ce = 1.0, dice = 0.5}): ce (cross-entropy), binary (of two classes: "
+        "cross-entropy + 1 - Dice of the second), focal, border (cross-entropy that counts more near borders), dice, jaccard, lovasz, "
+        "tversky, focal_tversky.",
     )
+    smooth: float = Field(1.0, ge=0, le=1e6, description="Added to both sides of the ratios of dice, jaccard and tversky, in pixels.")
+    dice_over: Literal["batch", "image"] = Field(
+        "batch", description="Sums of dice, jaccard and tversky: over all pixels of a batch, or over each image, then the mean."
+    )
+    dice_squared: bool = Field(default=False, description="Square the probabilities in the denominator of dice.")
+    focal_gamma: float = Field(2.0, ge=0, le=10, description="How much less focal counts what is learned well; 0: cross-entropy.")
+    tversky_alpha: float = Field(0.3, ge=0, le=10, description="Weight of what tversky finds falsely.")
+    tversky_beta: float = Field(0.7, ge=0, le=10, description="Weight of what tversky misses.")
+    tversky_power: float = Field(0.75, gt=0, le=10, description="Power of 1 - T in focal_tversky.")
+    border_strength: float = Field(10.0, ge=0, le=1000, description="How much more border counts a pixel at a border: 1 + this.")
+    border_sigma_px: float = Field(5.0, gt=0, le=50, description="Width of the zone along borders in pixels.")
     class_weights: Literal["none", "sqrt", "balanced"] | list[ClassWeight] = Field(
         "sqrt",
         description="Weights of the classes in the losses, from their shares p of the training part: none, sqrt (1 / sqrt(p), so that rare "

@@ -37,7 +37,7 @@ from terrazzo.samples.split.exact import list_text
 from terrazzo.samples.store import SceneStore, Source
 from terrazzo.samples.table import PARTS, Samples, load
 from terrazzo.training.fit import Task, Trainer, best_weights
-from terrazzo.training.losses import balanced_weights, build_loss
+from terrazzo.training.losses.total import balanced_weights, build_loss, check_loss
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.training.windows import WindowLog
@@ -166,6 +166,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
     draw = Draw.of(train_part, recipe.draw)
     logger.info("%s", draw_sentence(draw, lesson.legend.names, recipe.training.seed))
     check_batches(recipe, draw.size)
+    check_loss(recipe.training, lesson.legend.names)
     scaling = measure_scaling(train_part, lesson.store, recipe)
     classes = len(lesson.legend.classes)
     network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
@@ -176,7 +177,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
         classes=classes,
         objects=rule_of(recipe.evaluation, lesson.legend),
     )
-    loss = build_loss(recipe.training.loss, class_weights(recipe, train_part), runtime.device)
+    loss = build_loss(recipe.training, class_weights(recipe, train_part), runtime.device)
     return Course(trainer=Trainer(network, runtime, loss, recipe.training, task), scaling=scaling)
 
 
