@@ -33,6 +33,17 @@ def test_every_pixel_is_covered_and_every_window_is_needed(shape: tuple[int, int
     assert counts.min() >= 1
 
 
+@given(shape=st.tuples(sides, sides), size=st.tuples(st.integers(1, 40), st.integers(1, 40)), overlap=overlaps)
+def test_a_cover_has_no_gap_and_no_window_too_many(shape: tuple[int, int], size: tuple[int, int], overlap: float) -> None:
+    grid = SlidingGrid.of(shape, size, overlap)
+    for cover, starts, side in zip(grid.cover, (grid.row_starts, grid.col_starts), size, strict=True):
+        chosen = sorted(cover)
+        assert cover <= set(starts)
+        assert (chosen[0], chosen[-1]) == (starts[0], starts[-1])
+        assert np.all(np.diff(chosen) <= side)
+        assert all(second - first > side for first, second in zip(chosen, chosen[2:], strict=False)), "one between them is not needed"
+
+
 @pytest.mark.parametrize(("shape", "windows"), [((1, 1), 1), ((1, 1000), 124), ((7, 8), 1), ((8, 8), 1), ((9, 8), 2)])
 def test_odd_sizes(shape: tuple[int, int], windows: int) -> None:
     grid = SlidingGrid.of(shape, (16, 16), 0.5) if shape[1] == 1000 else SlidingGrid.of(shape, (8, 8), 0)

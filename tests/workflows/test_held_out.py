@@ -16,13 +16,16 @@ from terrazzo.labels.reader import LabelReader
 from terrazzo.models.bundle import load_bundle
 from terrazzo.prediction.stream import Predictor
 from terrazzo.progress import Silent
+from terrazzo.rasters.window import Window, whole
+from terrazzo.samples.ground import Rectangles
 from terrazzo.samples.rows import rows_of
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.store import SceneStore
 from terrazzo.samples.table import Samples, load
 from terrazzo.training.run import RunFolder
-from terrazzo.workflows.held_out import HeldOutScores, Judged, evaluated_part, score_held_out
+from terrazzo.workflows.held_out import Ground, HeldOutScores, Judged, evaluated_part, score_held_out
 from terrazzo.workflows.predict import predict
+from terrazzo.workflows.train import scoring
 
 
 @pytest.fixture
@@ -108,10 +111,11 @@ def test_the_last_honest_part_is_evaluated(
 
 def test_samples_of_every_part_are_scored_at_their_place(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
     """Scores of training are those of the model on that ground; rows of the table are windows with a place."""
-    found = scored(tiny_run, samples, tmp_path)
+    found = scored(tiny_run, samples, tmp_path, "prediction.overlap=0")
     assert set(found.scores.index) == set(samples.frame.index)
     assert set(found.maps) == {"d"}
-    predict(tiny_run.run, [tiny_run.folder / "images" / "a.tif"], tmp_path / "all", tiny_run.context("prediction.probabilities=true"))
+    context = tiny_run.context("prediction.probabilities=true", "prediction.overlap=0")
+    predict(tiny_run.run, [tiny_run.folder / "images" / "a.tif"], tmp_path / "all", context)
     truth, predicted = truth_and_map(tiny_run, tmp_path / "all" / "a_predseg.tif", "a")
     with rasterio.open(tmp_path / "all" / "a_probabilities.tif") as file:
         shares = file.read() / 65535
@@ -147,3 +151,31 @@ def test_training_is_scored_as_far_as_asked(tiny_run: Any, samples: Samples, tmp
     assert len(some.scores) == len(held_out) + 3
     again = scored(tiny_run, samples, tmp_path / "again", "evaluation.training_samples=3")
     assert some.scores.equals(again.scores)
+
+
+def test_training_ground_takes_as_few_windows_as_cover_it(tiny_run: Any, samples: Samples, tmp_path: Path) -> None:
+    """And each of its samples is scored all the same; held-out ground beside it gets every window that touches it."""
+    context = tiny_run.context()
+    store = SceneStore(find_scenes(context.recipe.data, context.folder), LabelReader(samples.legend, context.recipe.data))
+    predictor = Predictor.of(load_bundle(tiny_run.run), "cpu", context.recipe.prediction)
+    judged = Judged(samples=samples, store=store, working=store)
+    nothing = Rectangles.of([])
+    left = Rectangles.of([Window(col_off=0, row_off=0, width=8, height=40)])
+    everything = Rectangles.of([whole(store.shape("a"))])
+
+    def wanted(ground: Ground) -> list[Window]:
+        job = judged.job("a", ground, predictor)
+        return [window for row_off in job.grid.row_starts for window in job.grid.row(row_off) if job.needs(window)]
+
+    full, few = wanted(Ground(held_out=everything, training=nothing)), wanted(Ground(held_out=nothing, training=everything))
+    assert Rectangles.of(few).covered(whole(store.shape("a"))).all()
+    assert len(few) <= len(full) / 2
+    both = wanted(Ground(held_out=left, training=everything))
+    assert {window for window in full if left.touch(window)} | set(few) == set(both)
+
+
+def test_no_more_training_samples_are_scored_than_an_epoch_shows(tiny_run: Any, samples: Samples) -> None:
+    recipe = tiny_run.context("draw.per_epoch=5").recipe
+    assert scoring(samples, recipe).training_samples == 5
+    assert scoring(samples, recipe).model_copy(update={"training_samples": 500}) == recipe.evaluation
+    assert scoring(samples, tiny_run.context("draw.per_epoch=900").recipe).training_samples == 500

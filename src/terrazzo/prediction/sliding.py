@@ -44,6 +44,12 @@ class SlidingGrid:
     def col_starts(self) -> list[int]:
         return _starts(self.shape[1], self.size[1], self.stride[1])
 
+    @property
+    def cover(self) -> tuple[frozenset[int], frozenset[int]]:
+        """The starts of rows and columns of as few of the windows as cover the raster."""
+        rows = _cover(self.row_starts, self.size[0])
+        return rows, _cover(self.col_starts, self.size[1])
+
     def row(self, row_off: int) -> list[Window]:
         """The windows of one row, cut to the raster."""
         return [self._window(row_off, col_off) for col_off in self.col_starts]
@@ -56,3 +62,12 @@ class SlidingGrid:
 def _starts(length: int, size: int, stride: int) -> list[int]:
     """0, stride, 2 stride ... until the last interval of `size` reaches `length`."""
     return list(range(0, max(length - size, 0) + stride, stride)) if length > size else [0]
+
+
+def _cover(starts: list[int], size: int) -> frozenset[int]:
+    """Of intervals of `size`, the fewest that leave no gap between the first and the last."""
+    chosen = [starts[0]]
+    for start, following in zip(starts, [*starts[1:], None], strict=True):
+        if start > chosen[-1] and (following is None or following > chosen[-1] + size):
+            chosen.append(start)
+    return frozenset(chosen)

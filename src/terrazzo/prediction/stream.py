@@ -51,6 +51,10 @@ class Job:
         """The raster that the map has the grid of."""
         return self.full or self.raster
 
+    def needs(self, window: Window) -> bool:
+        """Whether a window of the grid is to be predicted."""
+        return self.wanted is None or self.wanted(window)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
@@ -163,7 +167,7 @@ def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
     for each in jobs:
         for row_off in each.grid.row_starts:
             for window in each.grid.row(row_off):
-                if each.wanted is not None and not each.wanted(window):
+                if not each.needs(window):
                     yield ReadWindow(window=window, chip=None, valid=np.zeros(window.shape, np.bool_))
                     continue
                 pixels = each.raster.read(window)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import geopandas
 import numpy as np
@@ -50,6 +51,14 @@ class HeldOutScores:
     """The map of each scene of the part, predicted where windows touch it; ground of other parts is 255 in it."""
 
 
+class Ground(NamedTuple):
+    """Of a scene, what is held out and what training saw."""
+
+    held_out: Rectangles
+    """Of a run that holds nothing out, the evaluated ground."""
+    training: Rectangles
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """What a model is judged on: windows in pixels of the maps, which have the images' own size."""
@@ -60,10 +69,17 @@ class Judged:
     working: Source
     """Images as the model reads them, which may be at another size."""
 
-    def job(self, scene: str, ground: Rectangles, predictor: Predictor) -> Job:
-        """The job of a scene, of which only a part is wanted."""
+    def job(self, scene: str, ground: Ground, predictor: Predictor) -> Job:
+        """The job of a scene: its held-out ground predicted as for any map, its training ground with as few windows as cover it."""
         raster, full = self.working.raster(scene), self.store.raster(scene)
-        return predictor.job(raster, ground.touch, full if full.shape != raster.shape else None)
+        held_out, training = (predictor.job(raster, each.touch, full if full.shape != raster.shape else None) for each in ground)
+        rows, columns = held_out.grid.cover
+
+        def wanted(window: Window) -> bool:
+            alone = window.row_off in rows and window.col_off in columns
+            return held_out.needs(window) or (alone and training.needs(window))
+
+        return replace(held_out, wanted=wanted)
 
 
 def score_held_out(
@@ -72,6 +88,7 @@ def score_held_out(
     """Map the scenes of the held-out part into a run and count how the maps agree with the labels there.
 
     The samples of the other parts are scored too, those of training as far as the options say, and all have their errors in a raster.
+    Only held-out ground is worth the time of overlapping windows.
     """
     samples, store = judged.samples, judged.store
     part = evaluated_part(samples)
@@ -80,7 +97,8 @@ def score_held_out(
     counted, others = rows_by_scene(samples.part(part)), rows_by_scene(_other_parts(samples, part))
     stems = map_stems(samples)
     maps = {scene: map_path(folder.maps, stems[scene], store.raster(scene)) for scene in members}
-    jobs = {scene: judged.job(scene, _ground(rows), predictor) for scene, rows in members.items()}
+    training = set() if part == "train" else set(samples.part("train").frame.index)
+    jobs = {scene: judged.job(scene, _grounds(rows, training), predictor) for scene, rows in members.items()}
     objects = rule_of(options, samples.legend)
     with Follower(samples.legend, objects) as follower:
         counter = _Counter(store, SetTally(len(samples.legend.classes), objects), options, follower)
@@ -135,6 +153,12 @@ def scored_samples(samples: Samples, part: str, options: EvaluationOptions) -> S
 def _other_parts(samples: Samples, part: str) -> Samples:
     split = samples.frame["split"]
     return replace(samples, frame=samples.frame[split.notna() & (split != part)])
+
+
+def _grounds(members: Sequence[Sample], training: set[int]) -> Ground:
+    """training: the ids of the samples whose ground needs no map."""
+    seen = [sample for sample in members if sample.id in training]
+    return Ground(held_out=_ground([sample for sample in members if sample.id not in training]), training=_ground(seen))
 
 
 def _ground(members: Sequence[Sample]) -> Rectangles:

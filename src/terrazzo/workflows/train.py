@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import DataError, RecipeError
 from terrazzo.evaluation.objects.rule import rule_of
+from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.text import class_table, object_text, score_lines
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.reader import LabelReader
@@ -202,7 +203,7 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     full = judged(lesson, context.recipe)
     store = full.store
     predictor = Predictor.of(bundle, context.device, context.recipe.prediction)
-    found = score_held_out(full, predictor, context.recipe.evaluation, folder, context.progress)
+    found = score_held_out(full, predictor, scoring(lesson.samples, context.recipe), folder, context.progress)
     samples = replace(lesson.samples, frame=with_scores(lesson.samples.frame, found.scores))
     samples.save(folder.samples)
     save_table(folder.suspicious, found.suspicious)
@@ -233,6 +234,13 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     write_scores(folder.path, account)
     write_log(folder.path, rows, legend.names)
     write_page(folder.path, account, panels(samples.part(found.part).frame, view, legend), rows, recipe_toml)
+
+
+def scoring(samples: Samples, recipe: Recipe) -> EvaluationOptions:
+    """How a run is scored: no more training samples than an epoch shows, so that the end of a short training is short too."""
+    shown = Draw.of(samples.part("train"), recipe.draw).size
+    options = recipe.evaluation
+    return options.model_copy(update={"training_samples": min(options.training_samples, shown)})
 
 
 def run_result(folder: RunFolder) -> Result:
