@@ -107,6 +107,44 @@ def test_a_split_that_is_not_made_yet_is_an_empty_text_column(make_samples: Make
 
 
 def test_empty_parts_written_as_text_are_none(samples: Samples, tmp_path: Path) -> None:
-    samples.frame["split"] = np.array(["train", "", "validation", "dropped"], object)
+    samples.frame["split"] = np.array(["train", "", "validation", np.nan], object)
     samples.save(tmp_path / "samples.parquet")
     assert load(tmp_path / "samples.parquet").frame["split"].to_list() == ["train", None, "validation", None]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("col_off", [0, -5, 0, 0], r"col_off is to be a whole number, at least 0; 1 row otherwise: -5 in row 1"),
+        ("row_off", [0.0, np.nan, 0, 1.5], r"row_off .* 2 rows otherwise: nan in row 1, 1\.5 in row 3"),
+        ("col_off", [0, 0, 10**12, 0], "col_off is to be a whole number"),
+        ("col_off", ["a", "b", "c", "d"], "col_off is to be a whole number"),
+        ("width", [12, 12, 12, 0], "width is to be 1 to 12"),
+        ("height", [10, 10, 11, 9], "height is to be 1 to 10"),
+        ("pixels_3", [1, 1, 1, np.inf], "pixels_3 is to be a whole number"),
+        ("pixels_3", [1, 1, 1, 5], "pixels_0, pixels_3 count more pixels than a window has"),
+        ("objects", ["x", "x", "x", "x"], "objects is to be a whole number"),
+        ("valid_share", [1.0, 1.0, np.nan, 1.0], "valid_share is to be 0 to 1"),
+        ("scene", ["a", None, "a", ""], "scene is to be a text in each row; 2 rows otherwise"),
+        ("scene", [1, 1, 1, 1], "scene is to be a text"),
+        ("image_digest", [None, None, None, None], "image_digest is to be a text"),
+        (
+            "split",
+            ["train", "Train", "val", None],
+            "split is to be train, validation, test or empty; 2 rows otherwise: Train in row 1, val in",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_are_refused(samples: Samples, tmp_path: Path, column: str, values: list[object], message: str) -> None:
+    samples.frame[column] = pd.Series(values)
+    samples.save(tmp_path / "samples.parquet")
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / "samples.parquet")
+
+
+def test_whole_numbers_that_another_program_made_floats_come_back_whole(samples: Samples, tmp_path: Path) -> None:
+    expected = pd.DataFrame(samples.frame).copy()
+    samples.frame[["col_off", "pixels_3"]] = samples.frame[["col_off", "pixels_3"]].astype(float)
+    samples.frame["width"] = samples.frame["width"].astype("int16")
+    samples.save(tmp_path / "samples.parquet")
+    pd.testing.assert_frame_equal(pd.DataFrame(load(tmp_path / "samples.parquet").frame), expected)

@@ -18,6 +18,7 @@ from terrazzo.labels.legend import Legend
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.rasters.write import writing
 from terrazzo.samples.fingerprint import Fingerprint
+from terrazzo.samples.soundness import sound_rows
 
 METADATA_KEY = b"terrazzo"
 PARTS = ("train", "validation", "test")
@@ -126,7 +127,7 @@ def is_samples(path: Path) -> bool:
 def load(path: Path) -> Samples:
     """Read a samples table that `Samples.save` wrote.
 
-    Raises DataError if the file is missing, broken, or another kind of table.
+    Raises DataError if the file is missing, broken, or another kind of table, or has rows that cannot be.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such samples table. Make one with `terrazzo index IMAGES LABELS OUT.parquet`.")
@@ -136,7 +137,10 @@ def load(path: Path) -> Samples:
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as a GeoParquet table: {str(error).splitlines()[0]}") from error
     if facts is None or frame is None:
-        raise DataError(f"{path} is no samples table of Terrazzo. Make one with `terrazzo index IMAGES LABELS OUT.parquet`.")
+        raise DataError(
+            f"{path} is no samples table of Terrazzo, or another program has written it and lost its note of legend and options. "
+            "Make one with `terrazzo index IMAGES LABELS OUT.parquet`; what was edited, give to `split` as a list or as areas."
+        )
     return _checked(path, frame, facts)
 
 
@@ -172,7 +176,6 @@ def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         raise DataError(f"{path}: the samples table lacks the columns {', '.join(missing)}. Make it anew with `terrazzo index`.")
-    # other programs may write the empty part as an empty text or as NaN
-    frame["split"] = frame["split"].astype(object).where(frame["split"].isin(PARTS), None)
     frame = frame.reset_index(drop=True)
+    sound_rows(str(path), frame, (height, width), [pixels_column(value) for value in legend.values], PARTS)
     return Samples(frame=frame, legend=legend, size=(height, width), stride=(down, across), fingerprint=fingerprint, alike=alike)

@@ -128,15 +128,19 @@ def test_a_manifest_that_cannot_be_is_a_sentence(tmp_path: Path, content: MakeCo
         ({"dtype": "object"}, "is damaged: dtype cannot be"),
         ({"shards": [{**good["shards"][0], "name": "../x.tzs"}]}, "is damaged: shards.0.name"),
         ({"legend": {"classes": []}}, "is damaged: A legend needs classes"),
+        ({"legend": {"classes": good["legend"]["classes"][:1]}}, "have different classes"),
+        ({"nodata": []}, "is damaged: band_names or nodata cannot be"),
+        ({"shards": [{**facts, "part": "test"} for facts in good["shards"]]}, "names samples that the shards do not hold"),
         ({"shards": good["shards"][:1]}, "names samples that the shards do not hold"),
         ({"table_sha256": "0" * 64}, "its checksum differs"),
     ):
         manifest.write_text(json.dumps(good | change))
         with pytest.raises(DataError, match=said):
             PackedStore.open(tmp_path / "out")
-    manifest.write_text("{")
-    with pytest.raises(DataError, match="is no manifest"):
-        PackedStore.open(tmp_path / "out")
+    for text in ("{", "[" * 100_000):
+        manifest.write_text(text)
+        with pytest.raises(DataError, match="is no manifest"):
+            PackedStore.open(tmp_path / "out")
     manifest.unlink()
     with pytest.raises(DataError, match=MANIFEST):
         PackedStore.open(tmp_path / "out")

@@ -1,10 +1,10 @@
 """The manifest of a packed store: what its samples are, how they were read, and the checksum of every file."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from terrazzo.errors import DataError, LabelError
 from terrazzo.labels.legend import Legend
@@ -59,6 +59,12 @@ class Manifest(Options):
     made_with: str
     """The version of Terrazzo."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not len(self.band_names) == len(self.nodata) == self.bands:
+            raise ValueError(f"band_names and nodata are to be {self.bands} entries each")
+        return self
+
     @property
     def form(self) -> Form:
         return Form(bands=self.bands, dtype=np.dtype(self.dtype), codec=self.codec)
@@ -73,7 +79,7 @@ class Manifest(Options):
         try:
             read = json.loads(text)
             kind, version = read["format"], read["version"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{where} is no manifest of a packed store. Make the store with: terrazzo pack SAMPLES OUT") from error
         if kind != FORMAT:
             raise DataError(f"{where} is no manifest of a packed store, but of {kind!r}. Make the store with: terrazzo pack SAMPLES OUT")
@@ -83,7 +89,7 @@ class Manifest(Options):
             found = cls.model_validate(read)
             Legend.from_json(json.dumps(found.legend))
         except ValidationError as error:
-            fields = listed(".".join(map(str, fault["loc"])) for fault in error.errors())
+            fields = listed(".".join(map(str, fault["loc"])) or "band_names or nodata" for fault in error.errors())
             raise DataError(f"{where} is damaged: {fields} cannot be. Copy the store anew, or pack the samples anew.") from error
         except LabelError as error:
             raise DataError(f"{where} is damaged: {error}") from error

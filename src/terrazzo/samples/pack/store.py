@@ -228,10 +228,15 @@ def _checked_table(samples: Samples, manifest: Manifest, where: str) -> Samples:
     room = np.array([facts.samples for facts in manifest.shards], np.int64)
     known = (shards >= 0) & (shards < len(room))
     fits = bool(known.all()) and bool(((positions >= 0) & (positions < room[shards])).all())
+    parts = np.array([facts.part for facts in manifest.shards], object)
+    fits = fits and samples.frame["split"].tolist() == parts[shards].tolist()
     if not fits or len(samples) != sum(room) or not samples.frame["scene"].is_unique:
         raise DataError(f"{where} names samples that the shards do not hold. Copy the store anew, or pack the samples anew.")
     # names become those of maps, which must stay in their folder
     strange = [name for name in samples.frame["scene"].tolist() if name.startswith("/") or ".." in name.split("/") or "\0" in name]
     if strange:
         raise DataError(f"{where} has names of samples that lead elsewhere: {listed(strange, 3)}. It was not made by Terrazzo.")
-    return replace(samples, legend=Legend.from_json(json.dumps(manifest.legend)))
+    legend = Legend.from_json(json.dumps(manifest.legend))
+    if legend.values != samples.legend.values:
+        raise DataError(f"{where} and {MANIFEST} have different classes. Copy the store anew, or pack the samples anew.")
+    return replace(samples, legend=legend)
