@@ -28,11 +28,11 @@ from terrazzo.samples.split.tell import audit
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.copy_writer import CopyFile, CopyWriter
+from terrazzo.workflows.course import measure_scaling
 from terrazzo.workflows.origin import legend_origin, reading_origin
 from terrazzo.workflows.pack_content import of_table
 from terrazzo.workflows.sample_facts import sample_facts, sample_lines
 from terrazzo.workflows.sample_origin import settings_of
-from terrazzo.workflows.train import measure_scaling
 
 NOTE, TABLE, LIST = "augmented.json", "samples.parquet", "split.csv"
 MOST = 1000

@@ -23,8 +23,9 @@ from terrazzo.samples.rows import Sample, rows_of
 from terrazzo.samples.scaling import Scaling
 from terrazzo.samples.table import PARTS
 from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.course import measure_scaling, preparation
+from terrazzo.workflows.lesson import Lesson, chosen_lesson
 from terrazzo.workflows.sample_origin import with_table
-from terrazzo.workflows.train import Lesson, chosen_lesson, measure_scaling, preparation
 
 MADE_BY = "terrazzo preview"
 COUNT = 12

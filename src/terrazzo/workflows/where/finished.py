@@ -18,8 +18,8 @@ from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.workflows.context import Context, open_context
+from terrazzo.workflows.lesson import judged, prepare
 from terrazzo.workflows.sample_origin import packed_table
-from terrazzo.workflows.train import judged, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
