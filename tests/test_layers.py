@@ -14,7 +14,7 @@ ORDER = (
 )
 WITH_TORCH = {"models", "training", "prediction"}
 TORCH_HALVES = {Path("samples/augment/device.py")}
-LIGHT = {"pydantic", "re", "pathlib", "typing", "collections", "terrazzo"}
+LIGHT = {"difflib", "pydantic", "re", "pathlib", "typing", "collections", "terrazzo"}
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 LAYERED = [path for path in FILES if path.as_posix() not in ("__init__.py", "__main__.py")]
 

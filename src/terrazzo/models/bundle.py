@@ -127,16 +127,20 @@ def load_bundle(path: Path) -> Bundle:
 
 def _with_weights(path: Path, card: ModelCard, classes: int) -> nn.Module:
     """The network that a card describes, with the weights of a file."""
-    *_, above, deepest = widths(card.network)
     try:
-        # what a damaged card describes may be larger than any machine: this one tensor alone is
-        if above * deepest * card.network.kernel**2 > path.stat().st_size:
+        if _largest_tensor(card.network) > path.stat().st_size:
             raise ModelError(f"{path} does not hold the weights that {CARD} describes (it is much too small).")
         network = build_network(card.network, card.bands, classes)
         network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except (SafetensorError, RuntimeError, OSError, RecipeError) as error:
         raise ModelError(f"{path} does not hold the weights that {CARD} describes ({str(error).splitlines()[0]}).") from error
     return network.eval()
+
+
+def _largest_tensor(options: ModelOptions) -> int:
+    """Numbers of one tensor that a damaged card may make larger than any machine; 0 where names alone tell the sizes."""
+    *_, above, deepest = widths(options)
+    return above * deepest * options.kernel**2 if options.architecture is None else 0
 
 
 def _identity(folder: Path) -> str:

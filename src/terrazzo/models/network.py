@@ -1,5 +1,6 @@
 """From options to a network, and how it runs on a device: precision and memory layout."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,18 +8,36 @@ import torch
 from torch import Tensor, nn
 
 from terrazzo.errors import EnvironmentFault
+from terrazzo.models.backbone import Backbone, check_names
 from terrazzo.models.blocks import seeded_network
 from terrazzo.models.options import ModelOptions
 from terrazzo.models.resunet import ResidualUNet
 from terrazzo.models.unet import UNet
 
+logger = logging.getLogger(__name__)
 Precision = Literal["float32", "bfloat16"]
-NETWORKS = {"unet": UNet, "resunet": ResidualUNet}
+NETWORKS: dict[str, type[UNet | ResidualUNet]] = {"unet": UNet, "resunet": ResidualUNet}
 
 
 def build_network(options: ModelOptions, bands: int, classes: int, seed: int = 0) -> nn.Module:
-    """The network that the options describe, with first weights that depend on the seed alone."""
-    return seeded_network(lambda: NETWORKS[options.kind](options, bands, classes), seed)
+    """The network that the options describe, with first weights that depend on the seed alone: pretrained ones are not looked for.
+
+    Raises RecipeError if there is no such encoder, or the architecture does not take it.
+    """
+    return seeded_network(lambda: network_class(options)(options, bands, classes), seed)
+
+
+def network_class(options: ModelOptions) -> type[UNet | ResidualUNet | Backbone]:
+    """What makes the network that the options describe."""
+    return Backbone if options.architecture is not None else NETWORKS[options.kind]
+
+
+def check_network(options: ModelOptions) -> None:
+    """Raise RecipeError if the options name an encoder that there is not, and tell which have no effect; nothing is built."""
+    if options.architecture is not None:
+        check_names(options)
+    if options.idle:
+        logger.warning("[model] %s: no effect on architecture %s.", ", ".join(options.idle), options.architecture)
 
 
 @dataclass(frozen=True, kw_only=True)

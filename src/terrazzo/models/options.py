@@ -1,15 +1,48 @@
 """[model]: the network."""
 
+import difflib
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from terrazzo.options import Options
+
+ARCHITECTURES = (
+    "Unet",
+    "UnetPlusPlus",
+    "MAnet",
+    "Linknet",
+    "FPN",
+    "PSPNet",
+    "DeepLabV3",
+    "DeepLabV3Plus",
+    "PAN",
+    "UPerNet",
+    "Segformer",
+    "DPT",
+)
+"""Networks of segmentation_models_pytorch."""
+OF_BOTH = ("architecture", "encoder", "pretrained", "subpixel")
+"""Options that go with an architecture; all others describe Terrazzo's own networks."""
 
 
 class ModelOptions(Options):
     kind: Literal["unet", "resunet"] = Field(
         "unet", description="unet: the classic U-Net; resunet: pre-activation residual blocks, stride-2 encoder."
+    )
+    architecture: str | None = Field(
+        None,
+        description=f"A network of segmentation_models_pytorch instead of `kind`: {', '.join(ARCHITECTURES)}. "
+        "Of the other options it takes encoder, pretrained and subpixel.",
+    )
+    encoder: str = Field(
+        "resnet34",
+        description="Encoder of the architecture, by its name in segmentation_models_pytorch (resnet34, efficientnet-b0, mit_b0 ...), "
+        "or `tu-` and a name of timm.",
+    )
+    pretrained: bool | Path = Field(
+        False, description="Start the encoder from pretrained weights: true fetches them, a path is a safetensors file of them."
     )
     filters: int = Field(32, ge=1, le=1024, description="Filters of the first level.")
     growth: float = Field(2.0, ge=1, le=4, description="Filters grow by this factor from level to level.")
@@ -32,8 +65,52 @@ class ModelOptions(Options):
     pooling: Literal["max", "average"] = Field("max", description="How the classic encoder halves.")
     initializer: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform"] = Field("he_normal", description="First weights.")
 
+    @field_validator("architecture")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        if name is None:
+            return None
+        spellings = {known.lower(): known for known in ARCHITECTURES}
+        if name.lower() in spellings:
+            return spellings[name.lower()]
+        near = difflib.get_close_matches(name.lower(), spellings, n=1)
+        hint = f"did you mean '{spellings[near[0]]}'?" if near else f"known are {', '.join(ARCHITECTURES)}"
+        raise ValueError(f"there is no architecture {name!r}; {hint}")
+
+    @model_validator(mode="after")
+    def _together(self) -> "ModelOptions":
+        if self.architecture is None:
+            if stray := [name for name in ("encoder", "pretrained") if name in self._changed]:
+                raise ValueError(f'{" and ".join(stray)} needs an architecture. Give also architecture = "Unet", or leave it out.')
+        elif self.pretrained and self.subpixel > 1:
+            raise ValueError("pretrained weights see single pixels; they do not go with subpixel above 1. Leave one of them out.")
+        return self
+
     @model_validator(mode="after")
     def _check(self) -> "ModelOptions":
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel is {self.kernel}; it must be odd")
         return self
+
+    @property
+    def _changed(self) -> list[str]:
+        return [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+
+    @property
+    def idle(self) -> list[str]:
+        """Options that were given another value than their default, but have no effect on the architecture."""
+        return [] if self.architecture is None else [name for name in self._changed if name not in OF_BOTH]
+
+    @property
+    def name(self) -> str:
+        """What the network is called: its kind, or architecture and encoder."""
+        return self.kind if self.architecture is None else f"{self.architecture} on {self.encoder}"
+
+    def within(self, folder: Path) -> "ModelOptions":
+        """The same, the file that it names being absolute; a relative path starts from the folder."""
+        file = self.pretrained
+        return self if isinstance(file, bool) else self.model_copy(update={"pretrained": folder / file.expanduser()})
+
+    def pathless(self) -> "ModelOptions":
+        """The same without a path of this machine: whether weights were pretrained stays."""
+        return self.model_copy(update={"pretrained": bool(self.pretrained)})

@@ -49,7 +49,7 @@ def parse_value(text: str, table: type[Options], key: str) -> object:
     value = _toml_value(text)
     if takes_only_text(schema) and not isinstance(value, str):
         value = text
-    if not takes_path(schema):
+    if not takes_path(schema) or isinstance(value, bool):
         return value
     place = to_path(str(value))
     return place.address if isinstance(place, RemotePath) else str(place.absolute())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from terrazzo.models.options import ModelOptions
 from terrazzo.progress import Progress, Silent
 from terrazzo.recipes.recipe import TABLES, Recipe, load_recipe, make_recipe
 from terrazzo.recipes.settings import parse_set
@@ -35,6 +36,11 @@ class Context:
         """[split], the files that it names being absolute."""
         options = self.recipe.split
         return options.model_copy(update={name: self.folder / path.expanduser() for name, path in options.files.items()})
+
+    @property
+    def model(self) -> ModelOptions:
+        """[model], the file that it names being absolute."""
+        return self.recipe.model.within(self.folder)
 
     @property
     def root(self) -> Path:

@@ -15,6 +15,7 @@ from terrazzo.evaluation.objects.rule import rule_of
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import ModelCard, reading_of, without_paths
 from terrazzo.models.network import Runtime, build_network
+from terrazzo.models.pretrained import load_pretrained
 from terrazzo.rasters.raster import Pixels
 from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe
@@ -47,10 +48,11 @@ class Course:
     scaling: Scaling
 
 
-def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
+def plan(lesson: Lesson, runtime: Runtime, context: Context, *, resumed: bool = False) -> Course:
     """Measure the scaling and build the network: all that may find a recipe wanting, before anything is written.
 
-    Raises RecipeError or DataError.
+    resumed: weights will come from a checkpoint, so pretrained ones are not looked for.
+    Raises RecipeError or DataError; with pretrained weights also ModelError or EnvironmentFault.
     """
     recipe, train_part = context.recipe, lesson.samples.part("train")
     if not len(train_part.frame):
@@ -62,6 +64,8 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context) -> Course:
     scaling = measure_scaling(train_part, lesson.store, recipe)
     classes = len(lesson.legend.classes)
     network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
+    if not resumed:
+        load_pretrained(network, context.model)
     task = Task(
         draw=draw,
         validation=rows_of(lesson.samples.part("validation")),
@@ -81,7 +85,7 @@ def check_batches(recipe: Recipe, drawn: int) -> None:
     smallest = drawn % recipe.training.batch_size or recipe.training.batch_size
     multiple = recipe.model.subpixel * 2**recipe.model.depth
     deepest = math.prod(math.ceil(side / multiple) for side in recipe.samples.shape)
-    if recipe.model.norm == "batch" and smallest * deepest == 1:
+    if recipe.model.architecture is None and recipe.model.norm == "batch" and smallest * deepest == 1:
         raise RecipeError(
             f"model.depth = {recipe.model.depth} halves windows of {' x '.join(map(str, recipe.samples.shape))} pixels to a single one, "
             f"and of {counted(drawn, 'sample')} an epoch the last batch has one: batch normalisation cannot learn from that. "
@@ -147,7 +151,7 @@ def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
     """What the model keeps beside its weights; no path of this machine among it."""
     first = lesson.store.raster(str(lesson.samples.frame["scene"].iloc[0])).grid
     return ModelCard(
-        network=recipe.model,
+        network=recipe.model.pathless(),
         bands=len(scaling.bands),
         window=recipe.samples.shape,
         cell_size=first.cell_size,
@@ -169,5 +173,6 @@ def pathless(recipe: Recipe) -> Recipe:
             "data": without_paths(recipe.data),
             "samples": recipe.samples.model_copy(update={"table": table and Path(str(table)).name}),
             "split": split.model_copy(update=named),
+            "model": recipe.model.pathless(),
         }
     )

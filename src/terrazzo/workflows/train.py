@@ -9,7 +9,7 @@ from terrazzo.drawing.panels import SampleView
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.text import class_table, object_text, score_lines
 from terrazzo.models.bundle import load_bundle, save_bundle
-from terrazzo.models.network import choose_runtime, use_threads
+from terrazzo.models.network import check_network, choose_runtime, use_threads
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.write import write_text
@@ -50,10 +50,11 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
     if state is RunState.FINISHED:
         logger.info("%s is finished; nothing was done.", folder.path)
         return run_result(folder)
+    check_network(context.recipe.model)
     use_threads(context.threads)
     runtime = choose_runtime(context.device, context.recipe.training.precision)
     lesson = prepare(folder, table, context)
-    course = None if folder.fitted else plan(lesson, runtime, context)
+    course = None if folder.fitted else plan(lesson, runtime, context, resumed=folder.resumable)
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
     folder.claim(recipe_toml)
     lesson.samples.save(folder.samples)
@@ -67,7 +68,7 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
 def resolved(context: Context) -> str:
     """The recipe with every option, as the run keeps it; it works from any folder, for data.root is absolute."""
     data = context.recipe.data.model_copy(update={"root": context.root.resolve()})
-    return to_toml(context.recipe.model_copy(update={"data": data, "split": context.split}))
+    return to_toml(context.recipe.model_copy(update={"data": data, "split": context.split, "model": context.model}))
 
 
 def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> None:
@@ -163,7 +164,7 @@ def _facts(samples: Samples, part: str, predictor: Predictor) -> list[tuple[str,
     return [
         ("Evaluated part", part),
         ("Samples", split),
-        ("Network", f"{predictor.bundle.card.network.kind}, {parameters / 1e6:.2f} million weights"),
+        ("Network", f"{predictor.bundle.card.network.name}, {parameters / 1e6:.2f} million weights"),
         ("Computed on", f"{runtime.device.type}, {runtime.precision}"),
         *versions().items(),
     ]

@@ -20,7 +20,7 @@ class ModelFacts:
         return {
             "kind": "model",
             "path": str(self.path.absolute()),
-            "network": card.network.kind,
+            "network": card.network.name,
             "parameters": self.parameters,
             "bands": card.bands,
             "classes": list(self.bundle.legend.names),
@@ -36,7 +36,7 @@ class ModelFacts:
         return sum(parameter.numel() for parameter in self.bundle.network.parameters())
 
     def heading(self) -> str:
-        return f"model, {self.bundle.card.network.kind} of {self.parameters:,} parameters"
+        return f"model, {self.bundle.card.network.name} of {self.parameters:,} parameters"
 
     def rows(self) -> list[Row]:
         """The facts, a name and a text each."""
