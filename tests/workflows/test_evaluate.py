@@ -459,3 +459,24 @@ class TestArea:
         found = self.evaluated(tmp_path, "EPSG:4326", 0.001)
         assert (found["area"]["unit"], found["area"]["classes"][1]["mapped"]) == ("pixels", 500)
         assert "projected CRS" in found["area"]["unit_note"]
+
+
+def test_black_and_white_masks_of_another_tool_are_two_classes(tmp_path: Path) -> None:
+    """Though the labels are 0 and 1; unless 255 is said to be left out."""
+    truth = np.array([[0, 0, 1, 1], [0, 1, 1, 0]], np.uint8)
+    write_png(tmp_path / "labels" / "a.png", truth)
+    write_png(tmp_path / "maps" / "a.png", truth * np.uint8(255))
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out")
+    assert evaluation(tmp_path / "out")["pixels"]["confusion"] == [[4, 0], [0, 4]]
+    ignoring = open_context(None, ["legend.ignore=255"])
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "left_out", ignoring)
+    assert evaluation(tmp_path / "left_out")["pixels"]["unpredicted"] == 4
+
+
+def test_ground_without_any_object_tells_of_false_alarms(tmp_path: Path) -> None:
+    """To learn from such labels is refused; to judge a map they will do."""
+    write_png(tmp_path / "labels" / "a.png", np.zeros((3, 4), np.uint8))
+    write_png(tmp_path / "maps" / "a.png", np.eye(3, 4, dtype=np.uint8))
+    context = open_context(None, ["legend.classes=['background', 'ship']"])
+    evaluate(tmp_path / "maps", tmp_path / "labels", tmp_path / "out", context)
+    assert evaluation(tmp_path / "out")["pixels"]["confusion"] == [[9, 3], [0, 0]]

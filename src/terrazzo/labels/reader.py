@@ -98,8 +98,12 @@ def resampled(data: DataOptions) -> bool:
     return data.crs is not None or data.cell_size is not None
 
 
-def find_legend(places: Sequence[LabelPlace], legend: LegendOptions, options: LabelOptions, progress: Progress = Silent()) -> Legend:
+def find_legend(
+    places: Sequence[LabelPlace], legend: LegendOptions, options: LabelOptions, progress: Progress = Silent(), *, to_learn: bool = True
+) -> Legend:
     """The legend of a set of labels: the one that [legend] gives, else what the labels hold.
+
+    to_learn: masks without anything but the first class are refused; to judge a map they will do.
 
     Raises RecipeError if the options contradict each other. LabelError or RasterError naming all files that cannot be used, or if
     the labels hold classes that the legend does not know, grey values, or nothing but background.
@@ -111,7 +115,7 @@ def find_legend(places: Sequence[LabelPlace], legend: LegendOptions, options: La
         return resolve_keys(legend, keys, "rules")
     kind = kind_of(files[0])
     if kind == "masks":
-        return resolve_legend(legend, survey(files, progress, legend))
+        return resolve_legend(legend, survey(files, progress, legend), to_learn=to_learn)
     return resolve_keys(legend, _keys(files, kind, options), NOUNS[kind])
 
 

@@ -29,7 +29,7 @@ __all__ = ["nodata_is_class", "resolve_keys", "resolve_legend"]
 log = logging.getLogger(__name__)
 
 
-def resolve_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
+def resolve_legend(options: LegendOptions, surveys: ValueCounts, *, to_learn: bool = True) -> Legend:
     """Find the legend of a set of masks.
 
     The classes are those of the options, else the values of the masks. A set of masks with the values 0 and 255 only, for two
@@ -37,12 +37,14 @@ def resolve_legend(options: LegendOptions, surveys: ValueCounts) -> Legend:
     out, unless the options name it as a class, or there are no two classes without it. Of colours and of bands, each is one class;
     remap and ignore then take the classes' values.
 
+    to_learn: masks without anything but the first class are refused; to judge a map they will do.
+
     Raises RecipeError if the options contradict each other. LabelError if masks hold values outside the legend, grey values
     (compression, anti-aliasing), colours without a legend, or nothing but background.
     """
     legend = against_target(options, _legend(options, surveys))
     _check_outside(legend, surveys)
-    _check_presence(legend, surveys)
+    _check_presence(legend, surveys, to_learn=to_learn)
     _tell_nodata(legend, surveys.nodata)
     if options.ignore is None and legend.ignore is not None and (ignored := surveys.total.get(legend.ignore)):
         log.info("Masks hold %d: %s left out. Make it a class with [legend] remap.", legend.ignore, counted(ignored, "pixel"))
@@ -216,8 +218,8 @@ def _outside(legend: Legend, outside: Mapping[float, int], files: Sequence[FileV
     )
 
 
-def _check_presence(legend: Legend, surveys: ValueCounts) -> None:
-    """Refuse masks that hold nothing, or nothing but the first class."""
+def _check_presence(legend: Legend, surveys: ValueCounts, *, to_learn: bool) -> None:
+    """Refuse masks that hold nothing, or, to learn from, nothing but the first class."""
     present: dict[int, int] = {}
     held = surveys.total
     used = {**held, **{raw: held.get(raw, 0) + count for raw, count in surveys.nodata.items() if nodata_is_class(legend, raw)}}
@@ -229,7 +231,7 @@ def _check_presence(legend: Legend, surveys: ValueCounts) -> None:
     if not present:
         values = listed((shown(raw, legend.encoding) for raw in held), 6) or "none"
         raise LabelError(f"All pixels of the {masks} are left out (values: {values}). Check [legend] ignore and the masks' nodata.")
-    if len(legend.classes) < 2 or set(present) == {0}:
+    if len(legend.classes) < 2 or (to_learn and set(present) == {0}):
         only = legend.classes[min(present)]
         threshold = f" above {number(legend.threshold)}" if legend.threshold is not None else ""
         raise LabelError(

@@ -2,20 +2,22 @@
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from terrazzo.errors import LabelError, PairingError, UsageError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.kinds import find_labels, fingerprint, one_kind
-from terrazzo.labels.legend import Legend
+from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.options import LegendOptions
 from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.labels.rules import are_rules
 from terrazzo.labels.sentences import counted, listed
+from terrazzo.labels.survey import survey
 from terrazzo.prediction.maps import MAP_SUFFIX, probabilities_path
 from terrazzo.rasters.files import ImageFile, digest, find_images
 from terrazzo.rasters.grid import Grid
@@ -23,6 +25,8 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.write import LEGEND_TAG
 from terrazzo.workflows.context import Context
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,10 +166,28 @@ def find_pair_legend(pairs: Sequence[Pair], headers: Sequence[MapHeader], contex
     if carried and given == LegendOptions():
         legend = Legend.from_json(next(iter(carried)))
     else:
-        legend = find_legend([pair.label for pair in pairs], given, context.recipe.labels, context.progress)
+        legend = find_legend([pair.label for pair in pairs], given, context.recipe.labels, context.progress, to_learn=False)
     maps = Legend.from_json(next(iter(carried))) if carried else legend
     if maps.values != legend.values:
         raise LabelError(f"The maps hold the classes {list(maps.values)}, [legend] gives {list(legend.values)}. They must be the same.")
     # maps of other tools are read like the labels: their 255 may be a class
     reader = LabelReader(legend, options=context.recipe.labels)
-    return PairLegends(maps=maps.plain() if carried else legend, labels=reader)
+    return PairLegends(maps=maps.plain() if carried else _of_others(pairs, legend, context), labels=reader)
+
+
+def _of_others(pairs: Sequence[Pair], legend: Legend, context: Context) -> Legend:
+    """How maps of other tools are read: as the labels are, but white is class 1 where they are black and white and the labels 0 and 1."""
+    given = context.recipe.legend
+    if (
+        legend.values != (0, 1)
+        or legend.ignore != IGNORE
+        or legend.encoding != "values"
+        or legend.threshold is not None
+        or given.ignore is not None
+    ):
+        return legend
+    held = survey([pair.prediction for pair in pairs], context.progress, given).total
+    if set(held) - {0} != {IGNORE}:
+        return legend
+    logger.info("Maps hold 0 and 255: 255 is taken as class 1. Set [legend] ignore = 255 to leave these pixels out instead.")
+    return replace(legend, remap={**legend.remap, IGNORE: 1}, ignore=None)
