@@ -14,7 +14,18 @@ from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpo
 
 CPU = torch.device("cpu")
 STATE = TrainingState(
-    epoch=3, step=21, batch=4, samples=15, loss_sum=0.1 + 0.7, seconds=2.5, best_score=0.1 + 0.2, best_epoch=2, without_gain=1
+    epoch=3,
+    step=21,
+    batch=4,
+    samples=15,
+    loss_sum=0.1 + 0.7,
+    seconds=2.5,
+    best_score=0.1 + 0.2,
+    best_epoch=2,
+    without_gain=1,
+    gain_score=0.1 + 0.1,
+    since_drop=1,
+    drops=2,
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from terrazzo.errors import DivergedError, ModelError, RasterError
@@ -22,8 +23,10 @@ from terrazzo.samples.options import DrawOptions
 from terrazzo.samples.rows import Sample
 from terrazzo.samples.store import Source
 from terrazzo.training import fit
+from terrazzo.training.aim import Aim
 from terrazzo.training.checkpoint import load_checkpoint
-from terrazzo.training.fit import BEST, LAST, Task, Trainer, best_weights, parameter_groups
+from terrazzo.training.epoch_files import epoch_file
+from terrazzo.training.fit import BEST, LAST, Task, Trainer, best_weights
 from terrazzo.training.metrics import MetricsLog, MetricsRow
 from terrazzo.training.pace import Pace
 from terrazzo.training.stopping import Stop
@@ -188,7 +191,7 @@ class TestWithinAnEpoch:
         steps: list[int] = []
         original = Trainer._step
 
-        def dying(trainer: Trainer, *args: Any) -> float:
+        def dying(trainer: Trainer, *args: Any) -> Any:
             steps.append(args[-1])
             if len(steps) == step + 1:
                 raise Killed
@@ -267,6 +270,114 @@ class TestWithinAnEpoch:
         assert load_checkpoint(tmp_path / "broken" / LAST, CPU).state.step == 1
         run(make_trainer(epochs=2), tmp_path / "broken")
         assert ends_alike(tmp_path / "whole", tmp_path / "broken")
+
+
+class TestAccumulation:
+    """Gradients of several batches make a step."""
+
+    def test_it_is_one_large_batch(self, make_trainer: Any, tmp_path: Path) -> None:
+        """Where the loss is a mean over pixels that are all valid, and nothing normalises over a batch."""
+        options: Any = {"model": ModelOptions(filters=4, depth=1, norm="group"), "loss": mean_cross_entropy, "epochs": 3}
+        small, large = make_trainer(batch_size=2, accumulate=2, **options), make_trainer(batch_size=4, **options)
+        rows = [run(trainer, tmp_path / name) for name, trainer in (("small", small), ("large", large))]
+        assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]] == [3, 6, 9]
+        assert [row["loss"] for row in rows[0]] == pytest.approx([row["loss"] for row in rows[1]], rel=1e-5)
+        assert [row["learning_rate"] for row in rows[0]] == [row["learning_rate"] for row in rows[1]]
+        for name, tensor in small.network.state_dict().items():
+            assert torch.allclose(tensor, large.network.state_dict()[name], atol=2e-3), name
+
+    def test_its_gradient_is_that_of_one_large_batch(self, make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        found: list[list[Tensor]] = []
+
+        def clip(parameters: Any, _: float) -> None:
+            found.append([parameter.grad.clone() for parameter in parameters])
+            raise Killed
+
+        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
+        for size, accumulate in ((8, 1), (3, 3), (1, 8)):
+            model = ModelOptions(filters=4, depth=1, norm="none")
+            trainer = make_trainer(model=model, loss=mean_cross_entropy, batch_size=size, accumulate=accumulate)
+            with pytest.raises(Killed):
+                run(trainer, tmp_path / str(size))
+        assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(found[0], found[2], strict=True))
+        assert not all(torch.allclose(one, other, atol=1e-6) for one, other in zip(found[0], found[1], strict=True))
+
+    def test_the_last_step_of_an_epoch_takes_what_is_left(self, make_trainer: Any, tmp_path: Path) -> None:
+        trainer = make_trainer(batch_size=2, accumulate=3, epochs=2)
+        assert (trainer.batches, trainer.steps) == (5, 4)
+        assert [row["step"] for row in run(trainer, tmp_path)] == [2, 4]
+
+
+def mean_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    return torch.nn.functional.cross_entropy(logits, target.where(target != 255, 0))
+
+
+EVERYTHING: list[dict[str, Any]] = [
+    {"schedule": "plateau", "plateau_patience": 1, "min_delta": 0.5, "optimizer": "sgd", "learning_rate": 0.05, "l2": 1e-3},
+    {"batch_size": 2, "accumulate": 2, "optimizer": "rmsprop", "early_stop_metric": "loss", "keep": 2},
+    {"schedule": "rampup", "rampup_epochs": 2, "max_lr": 0.5, "optimizer": "adadelta", "early_stop_metric": "loss"},
+    {"schedule": "step", "step_epochs": 1, "optimizer": "adam", "average": 0.0, "keep": "all"},
+    {"schedule": "one_cycle", "optimizer": "sgd", "nesterov": True},
+]
+
+
+@pytest.mark.parametrize("options", EVERYTHING, ids=["plateau", "accumulate", "rampup", "step", "one_cycle"])
+def test_with_whatever_options_a_killed_run_resumes_to_the_same_weights(
+    make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    options = {"epochs": 4, "checkpoint_minutes": 1e-9, "model": WHEREVER, **options}
+    run(make_trainer(**options), tmp_path / "whole")
+    original, left = Trainer._step, [3, 3, 1]
+
+    def dying(trainer: Trainer, *args: Any) -> Any:
+        if left[0] == 0:
+            del left[0]
+            raise Killed
+        left[0] -= 1
+        return original(trainer, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", dying)
+        while len(left) > 1:
+            with pytest.raises(Killed):
+                run(make_trainer(**options), tmp_path / "killed")
+    run(make_trainer(**options), tmp_path / "killed")
+    assert ends_alike(tmp_path / "whole", tmp_path / "killed")
+    names = [sorted(path.name for path in (tmp_path / name).glob("epoch_*")) for name in ("whole", "killed")]
+    assert names[0] == names[1]
+    assert len(names[0]) == {"best": 0, "all": 4, 2: 2}[options.get("keep", "best")]
+
+
+def test_the_rate_falls_on_a_plateau(make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.5, 0.5, 0.5, 0.6, 0.6])
+    monkeypatch.setattr(Trainer, "_evaluate", lambda *_: (next(scores), None))
+    rows = run(make_trainer(epochs=5, schedule="plateau", plateau_patience=2, learning_rate=1e-2, warmup=0.0), tmp_path)
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-2] * 3 + [1e-3] * 2)
+
+
+def test_the_best_epoch_may_be_that_of_another_figure(make_trainer: Any, task: Task, tmp_path: Path) -> None:
+    trainer = make_trainer(replace(task, aim=Aim(figure="loss", name="loss")), epochs=6, learning_rate=3e-2, average=0.5)
+    rows = run(trainer, tmp_path)
+    losses = [row["validation"]["loss"] for row in rows if row["validation"] is not None]
+    assert trainer.state.best_epoch == 1 + losses.index(min(losses))
+    assert trainer.state.best_score == -min(losses)
+
+
+def test_weights_of_epochs_are_those_that_were_evaluated(make_trainer: Any, tmp_path: Path) -> None:
+    trainer = make_trainer(epochs=2, keep="all")
+    rows = run(trainer, tmp_path)
+    files = sorted(tmp_path.glob("epoch_*"))
+    assert rows[1]["validation"] is not None
+    assert files[1].name == epoch_file(2, rows[1]["loss"], "mean_dice", rows[1]["validation"]["mean_dice"])
+    assert same(load_file(files[1]), trainer.average)
+
+
+def test_what_is_never_scored_is_kept_all_the_same(make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that the validation part lacks has no Dice."""
+    monkeypatch.setattr(Trainer, "_evaluate", lambda *_: (None, None))
+    trainer = make_trainer(epochs=2)
+    run(trainer, tmp_path)
+    assert same(best_weights(tmp_path, CPU), trainer.average)
 
 
 def test_resuming_a_finished_fit_does_nothing(make_trainer: Any, tmp_path: Path) -> None:
@@ -403,17 +514,6 @@ def test_weights_that_are_not_finite_are_never_kept(make_trainer: Any, task: Tas
     with pytest.raises(DivergedError, match="after step 3"):
         run(make_trainer(task if validated else replace(task, validation=[]), loss=loss), tmp_path)
     assert not list(tmp_path.glob("*.safetensors"))
-
-
-def test_weights_decay_but_biases_and_norms_do_not(make_trainer: Any) -> None:
-    network = make_trainer().network
-    groups: Any = parameter_groups(network, 0.1)
-    decaying, others = groups
-    assert decaying["weight_decay"] == 0.1
-    assert others["weight_decay"] == 0
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    assert all(names[id(parameter)].endswith("weight") for parameter in decaying["params"])
-    assert len(decaying["params"]) + len(others["params"]) == len(names)
 
 
 def test_metrics_are_lines_of_json(make_trainer: Any, tmp_path: Path) -> None:

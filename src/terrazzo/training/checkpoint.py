@@ -32,19 +32,38 @@ class TrainingState:
     best_score: float | None
     best_epoch: int
     without_gain: int
-    """Evaluations since the best one."""
+    """Evaluations since the last gain."""
+    gain_score: float | None
+    """The score of the last gain."""
+    since_drop: int
+    """Evaluations since the last gain, or since the rate was lowered for the want of one."""
+    drops: int
+    """How often the rate was lowered."""
 
     @classmethod
     def start(cls) -> "TrainingState":
         """Nothing is done yet."""
-        return cls(epoch=0, step=0, batch=0, samples=0, loss_sum=0.0, seconds=0.0, best_score=None, best_epoch=0, without_gain=0)
+        return cls(
+            epoch=0,
+            step=0,
+            batch=0,
+            samples=0,
+            loss_sum=0.0,
+            seconds=0.0,
+            best_score=None,
+            best_epoch=0,
+            without_gain=0,
+            gain_score=None,
+            since_drop=0,
+            drops=0,
+        )
 
-    def after(self, loss: float, samples: int, seconds: float) -> "TrainingState":
+    def after(self, loss: float, *, batches: int, samples: int, seconds: float) -> "TrainingState":
         """One step on: the mean loss of its samples, and the time spent on the epoch so far."""
         return replace(
             self,
             step=self.step + 1,
-            batch=self.batch + 1,
+            batch=self.batch + batches,
             samples=self.samples + samples,
             loss_sum=self.loss_sum + loss * samples,
             seconds=seconds,

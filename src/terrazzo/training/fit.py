@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,21 +25,22 @@ from terrazzo.samples.loader.preparation import Preparation
 from terrazzo.samples.loader.stored import StoredBatch
 from terrazzo.samples.loader.workers import workers_for
 from terrazzo.samples.rows import Sample
+from terrazzo.training.aim import MEAN_DICE, Aim, judged
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
+from terrazzo.training.epoch_files import epoch_file, keep_epoch
 from terrazzo.training.feed import Fed, feed, room_for
 from terrazzo.training.losses.total import Loss
 from terrazzo.training.metrics import MetricsLog, MetricsRow, ValidationRow, validation_row
 from terrazzo.training.objects import ChipObjects
+from terrazzo.training.optimizers import build_optimizer, optimizer_tensors, penalize, restore_optimizer
 from terrazzo.training.options import TrainingOptions
 from terrazzo.training.pace import Pace
-from terrazzo.training.schedule import rate
+from terrazzo.training.schedule import Moment, rate
 from terrazzo.training.stopping import put_off
 from terrazzo.training.windows import WindowLog
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
-BETAS = (0.9, 0.99)
-"""Memory of AdamW: runs of some hundred steps are too short for the usual 0.999, which remembers the first steps to the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,8 @@ class Task:
     classes: int
     objects: ObjectRule | None = None
     """Which objects of the validation chips are matched at each evaluation; None: none are."""
+    aim: Aim = MEAN_DICE
+    """What tells the best epoch."""
 
 
 class Trainer:
@@ -71,12 +75,12 @@ class Trainer:
             workers=workers_for(options.workers),
             allocate=room_for(runtime),
         )
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(network, options.weight_decay), lr=options.learning_rate, betas=BETAS, fused=True
-        )
+        self.optimizer = build_optimizer(network, options)
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.state = TrainingState.start()
-        self.steps = options.epochs * self.loader.count(task.draw.size)
+        self.batches = self.loader.count(task.draw.size)
+        """Batches of an epoch."""
+        self.steps = options.epochs * math.ceil(self.batches / options.accumulate)
 
     def fit(self, folder: Path, log: MetricsLog, progress: Progress) -> TrainingState:
         """Train to the last epoch or until early stopping; leaves LAST and BEST in the folder.
@@ -91,8 +95,9 @@ class Trainer:
                 self._epoch(pace)
                 score, row = self._evaluate(pace)
                 # the line first: one too many is cut when a killed run goes on, a missing one would stay missing
-                log.write(self._row(row))
-                self._conclude(folder, score)
+                metrics = self._row(row)
+                log.write(metrics)
+                self._conclude(folder, score, metrics)
                 pace.kept()
         return self.state
 
@@ -103,7 +108,7 @@ class Trainer:
         try:
             self.network.load_state_dict(_under(tensors, "network."))
             self.average = _under(tensors, "average.")
-            _restore_optimizer(self.optimizer, _under(tensors, "optimizer."))
+            restore_optimizer(self.optimizer, _under(tensors, "optimizer."))
         except (RuntimeError, LookupError) as error:
             raise ModelError(f"{folder / LAST} holds another network than the recipe describes. Start anew in a new folder.") from error
         self.state = checkpoint.state
@@ -116,7 +121,7 @@ class Trainer:
         tensors = (
             _named("network.", self.network.state_dict())
             | _named("average.", self.average)
-            | _named("optimizer.", _optimizer_tensors(self.optimizer))
+            | _named("optimizer.", optimizer_tensors(self.optimizer))
         )
         save_checkpoint(folder / LAST, Checkpoint(state=self.state, tensors=tensors))
 
@@ -127,10 +132,13 @@ class Trainer:
         before_s = self.state.seconds
         started = time.monotonic()
         with self._own_draws():
-            for fed in feed(self._batches(shown), self.runtime, self.task.preparation.scaling):
-                loss = self._step(fed, self._rate(self.state.step), self.state.step)
-                self.state = self.state.after(loss, len(fed.batch.windows), before_s + time.monotonic() - started)
-                self._tell_windows("train", fed)
+            coming = feed(self._batches(shown), self.runtime, self.task.preparation.scaling)
+            while self.state.batch < self.batches:
+                batches = min(self.options.accumulate, self.batches - self.state.batch)
+                loss, windows = self._step(islice(coming, batches), self._rate(self.state.step), self.state.step)
+                seconds = before_s + time.monotonic() - started
+                self.state = self.state.after(loss, batches=batches, samples=len(windows), seconds=seconds)
+                self._tell_windows("train", windows)
                 pace.step()
         self._check_weights()
 
@@ -146,30 +154,44 @@ class Trainer:
         with torch.random.fork_rng(devices):
             yield
 
-    def _seed(self, step: int) -> None:
-        """What a step draws depends on (seed, step) alone."""
-        torch.manual_seed(int(np.random.SeedSequence((self.options.seed, step)).generate_state(1, np.uint64)[0]))
+    def _seed(self, batch: int) -> None:
+        """What the network draws for a batch depends on (seed, number of the batch) alone."""
+        torch.manual_seed(int(np.random.SeedSequence((self.options.seed, batch)).generate_state(1, np.uint64)[0]))
 
     def _check_weights(self) -> None:
         # a gradient may be infinite where the loss is not, and the epoch's last step is followed by no loss
         if not all(bool(parameter.isfinite().all()) for parameter in self.network.parameters()):
             raise DivergedError(f"the weights are no longer finite after step {self.state.step}. Lower training.learning_rate.")
 
-    def _step(self, fed: Fed, learning_rate: float, step: int) -> float:
-        self._seed(step)
+    def _step(self, batches: Iterator[Fed], learning_rate: float, step: int) -> tuple[float, list[Sample]]:
+        """Learn from batches as if they were a single one; their mean loss, and their windows."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = self.loss(self.runtime.logits(self.network, fed.images), fed.target)
-        value = loss.item()
-        if not math.isfinite(value):
-            ids = ", ".join(map(str, fed.batch.ids))
-            raise DivergedError(f"the loss is {value} at step {step} (samples {ids}). Lower training.learning_rate.")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        first = self.state.batch
+        samples = min(self.options.accumulate * self.options.batch_size, self.task.draw.size - first * self.options.batch_size)
+        total = 0.0
+        windows: list[Sample] = []
+        for number, fed in enumerate(batches, start=self.state.epoch * self.batches + first):
+            self._seed(number)
+            total += self._gradient(fed, len(fed.target) / samples, step)
+            windows += fed.batch.windows
+        if self.options.l2:
+            penalize(self.network, self.options.l2)
         if self.options.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
         self.optimizer.step()
         self._update_average(step)
+        return total, windows
+
+    def _gradient(self, fed: Fed, share: float, step: int) -> float:
+        """Add the gradient of a share of the loss, and return that share."""
+        loss = self.loss(self.runtime.logits(self.network, fed.images), fed.target) * share
+        value = loss.item()
+        if not math.isfinite(value):
+            ids = ", ".join(map(str, fed.batch.ids))
+            raise DivergedError(f"the loss is {value} at step {step} (samples {ids}). Lower training.learning_rate.")
+        loss.backward()  # type: ignore[no-untyped-call]
         return value
 
     @torch.no_grad()
@@ -196,7 +218,7 @@ class Trainer:
             finally:
                 self.network.load_state_dict(held)
         self.state = replace(self.state, seconds=self.state.seconds + time.monotonic() - started)
-        return row["mean_dice"], row
+        return self.task.aim.score(row), row
 
     def _validate(self, pace: Pace) -> ValidationRow:
         if self.task.objects is None:
@@ -214,15 +236,15 @@ class Trainer:
             total, count = total + float(self.loss(logits, fed.target)) * len(fed.target), count + len(fed.target)
             predicted = logits.argmax(1).to(torch.uint8).cpu().numpy()
             confusion.add(fed.batch.labels, predicted)
-            self._tell_windows("validation", fed)
+            self._tell_windows("validation", fed.batch.windows)
             if objects is not None:
                 objects.add(fed.batch.windows, fed.batch.labels, predicted)
             pace.stop.check()
         return validation_row(total / count, confusion)
 
-    def _tell_windows(self, mode: Literal["train", "validation"], fed: Fed) -> None:
+    def _tell_windows(self, mode: Literal["train", "validation"], windows: Sequence[Sample]) -> None:
         if self.windows is not None:
-            self.windows.write(self.state, mode, fed.batch.windows)
+            self.windows.write(self.state, mode, windows)
 
     def _row(self, row: ValidationRow | None) -> MetricsRow:
         state = self.state
@@ -235,54 +257,27 @@ class Trainer:
             validation=row,
         )
 
-    def _conclude(self, folder: Path, score: float | None) -> None:
+    def _conclude(self, folder: Path, score: float | None, row: MetricsRow) -> None:
         """Close the epoch: keep the best weights, and where the training stands."""
-        self.state = self.state.next_epoch()
-        best = score is not None and (self.state.best_score is None or score > self.state.best_score)
-        if best:
-            self.state = replace(self.state, best_score=score, best_epoch=self.state.epoch, without_gain=0)
-        elif score is not None:
-            self.state = replace(self.state, without_gain=self.state.without_gain + 1)
-        elif not self.task.validation:
-            best, self.state = True, replace(self.state, best_epoch=self.state.epoch)
-        if best:
+        self.state = judged(self.state.next_epoch(), score, self.options)
+        if self.state.best_score is None:
+            # as long as nothing is scored, the last weights are the best
+            self.state = replace(self.state, best_epoch=self.state.epoch)
+        if self.state.best_epoch == self.state.epoch:
             save_checkpoint(folder / BEST, Checkpoint(state=self.state, tensors=_named("average.", self.average)))
+        keep_epoch(folder / epoch_file(row["epoch"], row["loss"], self.task.aim.name, score), self.average, self.options.keep)
         self.keep(folder)
 
     def _exhausted(self) -> bool:
         return bool(self.options.early_stop) and self.state.without_gain >= self.options.early_stop
 
     def _rate(self, step: int) -> float:
-        return rate(step, self.steps, self.options)
-
-
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weights of convolutions decay; biases and normalisation do not."""
-    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        return rate(Moment(step=step, steps=self.steps, epoch=self.state.epoch, drops=self.state.drops), self.options)
 
 
 def best_weights(folder: Path, device: torch.device) -> dict[str, Tensor]:
     """The averaged weights of the best epoch, as the network's state dict."""
     return _under(load_checkpoint(folder / BEST, device).tensors, "average.")
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"{index}.{key}": tensor for index, entry in state.items() for key, tensor in entry.items()}
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    parameters: list[Tensor] = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, _, key = name.partition(".")
-        parameter = parameters[int(index)]
-        # in the parameter's memory layout: the fused step walks through both side by side
-        laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
-        state.setdefault(int(index), {})[key] = laid_out
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,14 +1,17 @@
 """[training]: losses, optimiser, schedule and the fit loop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from terrazzo.options import Options
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+KeptEpochs = Annotated[int, Field(ge=1)]
 ClassWeight = Annotated[float, Field(ge=0)]
 LossName = Literal["ce", "binary", "focal", "border", "dice", "jaccard", "lovasz", "tversky", "focal_tversky"]
 USUAL_LOSSES: list[LossName] = ["ce", "dice"]
+METRICS = ("mean_dice", "mean_iou", "loss", "object_f2")
 LossFactor = Annotated[float, Field(gt=0, le=1e6)]
 
 
@@ -39,17 +42,66 @@ class TrainingOptions(Options):
         description="Weights of the classes in the losses, from their shares p of the training part: none, sqrt (1 / sqrt(p), so that rare "
         "classes are learned and common ones stay sharp), balanced (1 / p), or a list.",
     )
-    optimizer: Literal["adamw"] = Field("adamw", description="Optimiser.")
-    learning_rate: float = Field(2e-3, gt=0, le=10, description="Largest learning rate.")
-    weight_decay: float = Field(1e-2, ge=0, le=10, description="Decoupled weight decay; not for biases and normalisation.")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="After the warm-up: cosine decay to final_rate, or constant.")
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"] = Field("adamw", description="Optimiser.")
+    learning_rate: float = Field(
+        2e-3, gt=0, le=10, description="Largest learning rate. For adamw, adam and rmsprop; sgd wants about 0.05, adadelta 1."
+    )
+    betas: tuple[Decay, Decay] = Field(
+        (0.9, 0.99),
+        description="Memory of adamw and adam: of the gradient and of its square. Runs of some hundred steps are too short for the usual "
+        "0.999, which remembers the first steps to the end.",
+    )
+    momentum: Decay = Field(0.9, description="Momentum of sgd and rmsprop.")
+    nesterov: bool = Field(default=False, description="Nesterov's momentum in sgd.")
+    rho: Decay = Field(0.9, description="Memory of squares in rmsprop and adadelta.")
+    weight_decay: float = Field(1e-2, ge=0, le=10, description="Decoupled weight decay of adamw; not for biases and normalisation.")
+    l2: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Factor of the sum of squares of all kernels that is added to the loss, as a kernel regularizer of Keras; the loss "
+        "that is told is without it.",
+    )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="Batches whose gradients make a step: a batch so many times larger, in the memory of one.",
+    )
+    schedule: Literal["cosine", "constant", "one_cycle", "step", "plateau", "rampup"] = Field(
+        "cosine",
+        description="After the warm-up: cosine decay to final_rate, constant, step (times step_factor every step_epochs) or plateau "
+        "(times plateau_factor when validation gains nothing). With their own warm-up: one_cycle, and rampup (by epoch, from start_lr "
+        "to max_lr to min_lr; learning_rate has no part in it).",
+    )
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of all steps in which the rate rises linearly.")
     final_rate: float = Field(0.01, ge=0, le=1, description="Rate at the end as a share of learning_rate.")
+    step_factor: float = Field(0.5, gt=0, le=1, description="Factor of the rate in schedule step.")
+    step_epochs: int = Field(10, ge=1, description="Epochs between two steps down in schedule step.")
+    plateau_factor: float = Field(0.1, gt=0, lt=1, description="Factor of the rate in schedule plateau.")
+    plateau_patience: int = Field(4, ge=1, description="Evaluations without gain after which schedule plateau lowers the rate.")
+    rampup_epochs: int = Field(20, ge=0, description="Epochs in which schedule rampup rises.")
+    sustain_epochs: int = Field(0, ge=0, description="Epochs that schedule rampup then stays at max_lr.")
+    exp_decay: float = Field(0.9, gt=0, le=1, description="Factor an epoch of what is above min_lr, in schedule rampup.")
+    start_lr: float = Field(1e-7, ge=0, le=10, description="Rate of the first epoch in schedule rampup.")
+    max_lr: float = Field(1e-5, gt=0, le=10, description="Largest rate of schedule rampup.")
+    min_lr: float = Field(1e-7, ge=0, le=10, description="Lowest rate of schedules rampup and plateau.")
     clip_norm: float = Field(1.0, ge=0, description="Largest norm of the gradient; 0: no limit.")
     average: float = Field(
         0.99, ge=0, lt=1, description="Decay a step of the moving average of the weights that is evaluated and kept; 0: none."
     )
-    early_stop: int = Field(0, ge=0, description="Stop after this many evaluations without a better validation Dice; 0: never.")
+    early_stop: int = Field(0, ge=0, description="Stop after this many evaluations without gain on the validation part; 0: never.")
+    early_stop_metric: str = Field(
+        "mean_dice",
+        description="What tells the best epoch, a plateau and when to stop: mean_dice, mean_iou, loss, object_f2 (with evaluation.objects) "
+        "or dice:CLASS.",
+    )
+    min_delta: float = Field(0.0, ge=0, description="What counts as a gain: more than this beyond the last one.")
+    keep: Literal["best", "all"] | KeptEpochs = Field(
+        "best",
+        description="Weights in the run's folder checkpoints: the best epoch's, or also those of all epochs, or of so many newest, with "
+        "loss and score in the name.",
+    )
     evaluate_every: int = Field(1, ge=1, description="Epochs between evaluations on the validation part.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the chip has it in hardware (AVX512-BF16, AMX, CUDA 8.0 and later), else float32."
@@ -60,3 +112,18 @@ class TrainingOptions(Options):
     checkpoint_minutes: float = Field(
         5.0, gt=0, le=1440, description="Minutes between checkpoints within an epoch; there is one at the end of each anyway."
     )
+
+    @field_validator("early_stop_metric")
+    @classmethod
+    def _check_metric(cls, metric: str) -> str:
+        if metric not in METRICS and not metric.startswith("dice:"):
+            raise ValueError(f"it is {metric!r}; it must be {', '.join(METRICS)} or dice:CLASS")
+        return metric
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov is true and momentum 0; it needs one above 0")
+        if self.schedule == "rampup" and max(self.start_lr, self.min_lr) > self.max_lr:
+            raise ValueError(f"max_lr is {self.max_lr}; it must not be below start_lr ({self.start_lr}) or min_lr ({self.min_lr})")
+        return self

@@ -28,6 +28,7 @@ from terrazzo.samples.rows import rows_by_scene, rows_of
 from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
+from terrazzo.training.aim import choose_aim
 from terrazzo.training.fit import Task, Trainer
 from terrazzo.training.losses.total import balanced_weights, build_loss, check_loss
 from terrazzo.workflows.account import versions
@@ -66,12 +67,15 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, resumed: bool = 
     network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
     if not resumed:
         load_pretrained(network, context.model)
+    validation = rows_of(lesson.samples.part("validation"))
+    objects = rule_of(recipe.evaluation, lesson.legend)
     task = Task(
         draw=draw,
-        validation=rows_of(lesson.samples.part("validation")),
+        validation=validation,
         preparation=preparation(lesson, train_part, scaling, recipe),
         classes=classes,
-        objects=rule_of(recipe.evaluation, lesson.legend),
+        objects=objects,
+        aim=choose_aim(recipe.training, lesson.legend.names, validated=bool(validation), objects=objects is not None),
     )
     loss = build_loss(recipe.training, class_weights(recipe, train_part), runtime.device)
     return Course(trainer=Trainer(network, runtime, loss, recipe.training, task), scaling=scaling)
