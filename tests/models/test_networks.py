@@ -143,12 +143,23 @@ class TestUNet(NetworkContract):
         ModelOptions(filters=3, depth=1, growth=1.5, convolutions=1, up_kernel=4, activation="gelu", initializer="he_uniform"),
         ModelOptions(filters=4, depth=2, up_kernel=3, norm="none", activation="silu", initializer="glorot_normal"),
         ModelOptions(filters=4, depth=2, subpixel=2),
+        ModelOptions(filters=4, depth=2, growth=1, up_filters=6, pooling="strided", activation="selu"),
+        ModelOptions(filters=4, depth=2, dropout=0.1, dropout_in="blocks"),
     )
 
     @pytest.fixture(params=VARIANTS, ids=lambda options: f"{options.activation}-{options.norm}-{options.upsample}{options.up_kernel}")
     def options(self, request: pytest.FixtureRequest) -> ModelOptions:
         variant: ModelOptions = request.param
         return variant
+
+    def test_up_filters_are_those_of_the_decoders_first_convolutions(self) -> None:
+        network = build_network(ModelOptions(filters=4, growth=1, depth=2, up_filters=6), 3, 2)
+        assert [tuple(network.get_parameter(f"decoder.1.{number}.weight").shape[:2]) for number in (0, 3)] == [(6, 8), (4, 6)]
+
+    @pytest.mark.parametrize(("where", "count"), [("deepest", 1), ("blocks", 5)])
+    def test_dropout_is_where_it_is_asked_for(self, where: str, count: int) -> None:
+        network = build_network(ModelOptions.model_validate({"filters": 4, "depth": 2, "dropout": 0.1, "dropout_in": where}), 3, 2)
+        assert sum(isinstance(module, nn.Dropout2d) for module in network.modules()) == count
 
 
 class TestResidualUNet(NetworkContract):

@@ -12,6 +12,7 @@ ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
     "relu": lambda inplace: nn.ReLU(inplace=inplace),
     "elu": lambda inplace: nn.ELU(inplace=inplace),
     "leaky_relu": lambda inplace: nn.LeakyReLU(0.1, inplace=inplace),
+    "selu": lambda inplace: nn.SELU(inplace=inplace),
     "silu": lambda inplace: nn.SiLU(inplace=inplace),
     "gelu": lambda _: nn.GELU(),
 }

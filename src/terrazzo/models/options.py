@@ -54,15 +54,23 @@ class ModelOptions(Options):
     depth: int = Field(4, ge=1, le=8, description="Number of halvings.")
     convolutions: int = Field(2, ge=1, le=6, description="Convolutions of a block.")
     kernel: int = Field(3, ge=1, le=15, description="Side of the convolutions in pixels; odd.")
-    activation: Literal["relu", "elu", "leaky_relu", "silu", "gelu"] = Field("relu", description="Activation after each normalisation.")
+    activation: Literal["relu", "elu", "leaky_relu", "selu", "silu", "gelu"] = Field(
+        "relu", description="Activation after each normalisation."
+    )
     norm: Literal["batch", "group", "none"] = Field("batch", description="Normalisation.")
     norm_momentum: float = Field(
         0.1, gt=0, le=1, description="Weight of the newest batch in the running statistics of batch normalisation."
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of channels dropped inside the deepest block.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of channels dropped while training.")
+    dropout_in: Literal["deepest", "blocks"] = Field("deepest", description="Where channels are dropped: in the deepest block, or in all.")
     upsample: Literal["transpose", "bilinear", "nearest"] = Field("transpose", description="How the decoder doubles.")
     up_kernel: int = Field(2, ge=1, le=8, description="Kernel of the transposed convolution (2 or larger), else of the one after resizing.")
-    pooling: Literal["max", "average"] = Field("max", description="How the classic encoder halves.")
+    up_filters: int | None = Field(
+        None, ge=1, le=1024, description="Filters of the classic decoder's first convolution of each level; default: those of the level."
+    )
+    pooling: Literal["max", "average", "strided"] = Field(
+        "max", description="How the classic encoder halves; strided: by a convolution that learns."
+    )
     initializer: Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform"] = Field("he_normal", description="First weights.")
 
     @field_validator("architecture")

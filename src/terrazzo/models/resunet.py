@@ -25,6 +25,8 @@ class ResidualBlock(nn.Module):
             if number or not first:
                 layers += [norm(options, channels), activation(options)]
             layers.append(convolution(options, channels, outputs, stride if number == 0 else 1))
+        if options.dropout and options.dropout_in == "blocks":
+            layers.append(nn.Dropout2d(options.dropout))
         self.body = nn.Sequential(*layers)
         self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=options.norm == "none"), norm(options, outputs))
 
@@ -47,7 +49,7 @@ class ResidualUNet(nn.Module):
             ResidualBlock(options, bands if level == 0 else filters[level - 1], outputs, stride=1 if level == 0 else 2, first=level == 0)
             for level, outputs in enumerate(filters)
         )
-        self.dropout = nn.Dropout2d(options.dropout)
+        self.dropout = nn.Dropout2d(options.dropout if options.dropout_in == "deepest" else 0.0)
         self.doublings = nn.ModuleList(doubling(options, filters[level + 1], filters[level]) for level in range(options.depth))
         self.decoder = nn.ModuleList(ResidualBlock(options, 2 * filters[level], filters[level]) for level in range(options.depth))
         self.finish = nn.Sequential(norm(options, filters[0]), activation(options))

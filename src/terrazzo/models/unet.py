@@ -12,6 +12,9 @@ Sub-Pixel Convolutional Neural Network", 2016).
                ...      -> deepest level ->   ...
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,14 +22,21 @@ from terrazzo.models.blocks import activation, climb, convolution, doubling, ini
 from terrazzo.models.options import ModelOptions
 
 
-def block(options: ModelOptions, inputs: int, outputs: int, dropout: float = 0.0) -> nn.Sequential:
-    """Convolution, normalisation, activation, as often as the options say."""
+def block(options: ModelOptions, inputs: int, filters: Sequence[int], *, deepest: bool = False) -> nn.Sequential:
+    """Convolution, normalisation, activation for each number of filters; then channels are dropped where the options say."""
     layers: list[nn.Module] = []
-    for number in range(options.convolutions):
-        layers += [convolution(options, inputs if number == 0 else outputs, outputs), norm(options, outputs), activation(options)]
-    if dropout:
-        layers.append(nn.Dropout2d(dropout))
+    for before, after in pairwise((inputs, *filters)):
+        layers += [convolution(options, before, after), norm(options, after), activation(options)]
+    if options.dropout and (deepest or options.dropout_in == "blocks"):
+        layers.append(nn.Dropout2d(options.dropout))
     return nn.Sequential(*layers)
+
+
+def halving(options: ModelOptions, channels: int) -> nn.Module:
+    """(batch, channels, height, width) to half the height and width."""
+    if options.pooling == "strided":
+        return convolution(options, channels, channels, stride=2)
+    return nn.MaxPool2d(2) if options.pooling == "max" else nn.AvgPool2d(2)
 
 
 class UNet(nn.Module):
@@ -38,23 +48,29 @@ class UNet(nn.Module):
         self.subpixel = options.subpixel
         self.multiple = options.subpixel * 2**options.depth
         bands *= options.subpixel**2
-        self.encoder = nn.ModuleList()
-        for level, outputs in enumerate(filters):
-            deepest = level == options.depth
-            inputs = bands if level == 0 else filters[level - 1]
-            self.encoder.append(block(options, inputs, outputs, options.dropout if deepest else 0.0))
-        self.halve = nn.MaxPool2d(2) if options.pooling == "max" else nn.AvgPool2d(2)
+        count = options.convolutions
+        self.encoder = nn.ModuleList(
+            block(options, before, [after] * count, deepest=level == options.depth)
+            for level, (before, after) in enumerate(pairwise((bands, *filters)))
+        )
+        self.halvings = nn.ModuleList(halving(options, channels) for channels in filters[:-1])
         self.doublings = nn.ModuleList(doubling(options, filters[level + 1], filters[level]) for level in range(options.depth))
-        self.decoder = nn.ModuleList(block(options, 2 * filters[level], filters[level]) for level in range(options.depth))
+        self.decoder = nn.ModuleList(self._decoding(options, channels) for channels in filters[:-1])
         self.head = nn.Conv2d(filters[0], classes * options.subpixel**2, 1)
         initialize(self, self.head, options)
+
+    @staticmethod
+    def _decoding(options: ModelOptions, channels: int) -> nn.Module:
+        # the last convolution of a block always gives the filters of its level
+        first = options.up_filters if options.up_filters and options.convolutions > 1 else channels
+        return block(options, 2 * channels, [first, *[channels] * (options.convolutions - 1)])
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         x = functional.pixel_unshuffle(pad_to_multiple(image, self.multiple), self.subpixel)
         skips: list[Tensor] = []
         for level, encode in enumerate(self.encoder):
-            x = encode(x if level == 0 else self.halve(x))  # (batch, filters[level], height / 2^level, width / 2^level)
+            x = encode(x if level == 0 else self.halvings[level - 1](x))  # (batch, filters[level], height / 2^level, width / 2^level)
             skips.append(x)
         x = climb(skips.pop(), skips, self.doublings, self.decoder)
         logits = functional.pixel_shuffle(self.head(x), self.subpixel)
