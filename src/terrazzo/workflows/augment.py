@@ -21,7 +21,7 @@ from terrazzo.recipes.recipe import Recipe
 from terrazzo.samples.checks import check_scenes
 from terrazzo.samples.index import build_index
 from terrazzo.samples.options import SamplesOptions
-from terrazzo.samples.rows import rows_of
+from terrazzo.samples.rows import file_names, rows_of
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.samples.split.options import SplitOptions
 from terrazzo.samples.split.tell import audit
@@ -97,9 +97,10 @@ def augment(
 def planned(table: Samples, copies: int, *, instead: bool) -> list[list[CopyFile]]:
     """The files of each sample: copies only of those for training."""
     plan = []
-    for sample, part in zip(rows_of(table), table.frame["split"], strict=True):
+    rows = rows_of(table)
+    for sample, called, part in zip(rows, file_names(rows), table.frame["split"], strict=True):
         numbers = range(1 if instead else 0, copies + 1) if part == "train" else range(1)
-        plan.append([CopyFile(sample=sample, part=str(part), copy=copy) for copy in numbers])
+        plan.append([CopyFile(sample=sample, called=called, part=str(part), copy=copy) for copy in numbers])
     return plan
 
 

@@ -34,6 +34,8 @@ class CopyFile:
     """One pair of files."""
 
     sample: Sample
+    called: str
+    """What no other sample is called."""
     part: str
     copy: int
     """0 is the original."""
@@ -41,9 +43,8 @@ class CopyFile:
     @property
     def name(self) -> str:
         """Below the folders images and labels, without ending."""
-        window = self.sample.window
         copy = f"_copy{self.copy}" if self.copy else ""
-        return f"{self.part}/{self.sample.scene}_{window.col_off}_{window.row_off}{copy}"
+        return f"{self.part}/{self.called}{copy}"
 
     def paths(self, out: Path) -> tuple[Path, Path]:
         """Of the image and of its labels."""

@@ -15,6 +15,7 @@ from terrazzo.rasters.window import Window
 from terrazzo.samples.pack.frame import Form
 from terrazzo.samples.pack.manifest import VERSION
 from terrazzo.samples.pack.store import GRID_CRS, GRID_TRANSFORM, POSITION, SHARD, grid_columns
+from terrazzo.samples.rows import file_names, rows_of
 from terrazzo.samples.store import Source
 from terrazzo.samples.table import PARTS, Samples
 
@@ -85,18 +86,13 @@ def _own_scenes(content: Content, frame: pd.DataFrame) -> dict[str, Any]:
         "source": sources,
         "source_col_off": frame["col_off"],
         "source_row_off": frame["row_off"],
-        "scene": [sample_name(scene, window) for scene, window in zip(sources, windows, strict=True)],
+        "scene": file_names(rows_of(content.samples)),
         "image_digest": [_ground_digest(image, window) for image, window in zip(frame["image_digest"].tolist(), windows, strict=True)],
         "col_off": 0,
         "row_off": 0,
         GRID_CRS: pd.Series([crs for crs, _ in grids], dtype=object),
         GRID_TRANSFORM: pd.Series([transform for _, transform in grids], dtype=object),
     }
-
-
-def sample_name(scene: str, window: Window) -> str:
-    """What a packed sample is called, as `chip` calls its chips."""
-    return f"{scene}_{window.col_off}_{window.row_off}"
 
 
 def _ground_digest(image: str, window: Window) -> str:
