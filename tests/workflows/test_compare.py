@@ -67,6 +67,15 @@ def test_masks_of_tools_have_the_scores_that_evaluate_gives(masks: Path) -> None
     assert (found["units"], found["number_of_units"], found["images"]) == ("scenes", 8, 8)
 
 
+def test_black_and_white_masks_are_read_as_classes_beside_labels_of_0_and_1(masks: Path) -> None:
+    expected = compared([masks / "good", masks / "bad"], masks / "out", masks / "truth")
+    (masks / "plain").mkdir()
+    for path in (masks / "truth").iterdir():
+        Image.fromarray(read(path).astype(np.uint8)).save(masks / "plain" / path.name)
+    found = compared([masks / "good", masks / "bad"], masks / "plain_out", masks / "plain")
+    assert found["scores"] == expected["scores"]
+
+
 def test_objects_are_compared_where_asked(masks: Path) -> None:
     found = compared([masks / "good", masks / "bad"], masks / "out", masks / "truth", "evaluation.objects=1")
     for name in found["maps"]:

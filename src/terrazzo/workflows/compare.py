@@ -116,11 +116,11 @@ def _truth(
         by_name = {pair.name: pair.label for pair in pairs}
         reader = label_reader(contestants, by_name, context)
         said = [f"{counted(unused, 'label')} without maps of all: left out."] if unused else []
-        return GivenLabels(by_name, reader), map_legends(contestants, names, reader.legend), said
+        return GivenLabels(by_name, reader), map_legends(contestants, names, reader.legend, context), said
     first = contestants[0].run
     if first is None:
         raise UsageError(f"{contestants[0].name} is no run, so its labels are not known. Give --labels, or a run first.")
-    return RunLabels(first), map_legends(contestants, names, first.samples.legend), []
+    return RunLabels(first), map_legends(contestants, names, first.samples.legend, context), []
 
 
 def _outcome(meeting: Meeting, contest: Contest, context: Context) -> _Outcome:

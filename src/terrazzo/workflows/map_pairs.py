@@ -172,10 +172,12 @@ def find_pair_legend(pairs: Sequence[Pair], headers: Sequence[MapHeader], contex
         raise LabelError(f"The maps hold the classes {list(maps.values)}, [legend] gives {list(legend.values)}. They must be the same.")
     # maps of other tools are read like the labels: their 255 may be a class
     reader = LabelReader(legend, options=context.recipe.labels)
-    return PairLegends(maps=maps.plain() if carried else _of_others(pairs, legend, context), labels=reader)
+    return PairLegends(
+        maps=maps.plain() if carried else legend_of_others([pair.prediction for pair in pairs], legend, context), labels=reader
+    )
 
 
-def _of_others(pairs: Sequence[Pair], legend: Legend, context: Context) -> Legend:
+def legend_of_others(maps: Sequence[Path], legend: Legend, context: Context) -> Legend:
     """How maps of other tools are read: as the labels are, but white is class 1 where they are black and white and the labels 0 and 1."""
     given = context.recipe.legend
     if (
@@ -186,7 +188,7 @@ def _of_others(pairs: Sequence[Pair], legend: Legend, context: Context) -> Legen
         or given.ignore is not None
     ):
         return legend
-    held = survey([pair.prediction for pair in pairs], context.progress, given).total
+    held = survey(maps, context.progress, given).total
     if set(held) - {0} != {IGNORE}:
         return legend
     logger.info("Maps hold 0 and 255: 255 is taken as class 1. Set [legend] ignore = 255 to leave these pixels out instead.")

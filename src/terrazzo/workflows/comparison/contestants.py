@@ -15,7 +15,7 @@ from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.write import LEGEND_TAG
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.held_out import map_stems
-from terrazzo.workflows.map_pairs import Pair, find_maps, find_pair_legend, map_headers
+from terrazzo.workflows.map_pairs import Pair, find_maps, find_pair_legend, legend_of_others, map_headers
 from terrazzo.workflows.where.finished import FinishedRun, is_run, open_run
 
 
@@ -104,12 +104,14 @@ def label_reader(contestants: Sequence[Contestant], labels: Mapping[str, Path], 
     return find_pair_legend(pairs, map_headers(pairs), context).labels
 
 
-def map_legends(contestants: Sequence[Contestant], names: Sequence[str], reading: Legend) -> list[Legend]:
+def map_legends(contestants: Sequence[Contestant], names: Sequence[str], reading: Legend, context: Context) -> list[Legend]:
     """How the maps of each contestant are read: by the legend that they carry, else as the labels are.
 
     reading: the legend of the labels. Raises LabelError if one has other classes.
     """
-    legends = [carried_legend(each, names) or reading for each in contestants]
+    legends = [
+        carried_legend(each, names) or legend_of_others([each.maps[name].path for name in names], reading, context) for each in contestants
+    ]
     for each, legend in zip(contestants, legends, strict=True):
         if legend.values != reading.values:
             raise LabelError(
