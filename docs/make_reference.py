@@ -8,7 +8,9 @@ import click
 
 from terrazzo.app.command import build_command, help_sections
 from terrazzo.recipes.recipe import TABLES, Recipe
-from terrazzo.recipes.verbs import ALL_TABLES, TRAIN, VERBS, Verb
+from terrazzo.recipes.verb import ALL_TABLES, Verb
+from terrazzo.recipes.verbs.learning import TRAIN
+from terrazzo.recipes.verbs.table import VERBS
 from terrazzo.recipes.wording import Schema, allowed, field_schemas, show
 
 REFERENCE = Path(__file__).with_name("reference.md")

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from terrazzo import errors
-from terrazzo.recipes.verbs import VERBS
+from terrazzo.recipes.verbs.table import VERBS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

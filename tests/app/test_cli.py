@@ -15,7 +15,8 @@ from terrazzo.app import cli
 from terrazzo.errors import DataError
 from terrazzo.progress import Silent
 from terrazzo.rasters.location import to_path
-from terrazzo.recipes.verbs import VERBS, Argument, Extra, Verb
+from terrazzo.recipes.verb import Argument, Extra, Verb
+from terrazzo.recipes.verbs.table import VERBS
 from terrazzo.workflows.context import Context, Result
 
 Run = Callable[..., int]
@@ -248,7 +249,7 @@ def test_help_imports_nothing_heavy() -> None:
 STUB = """
 import sys, types, time
 from terrazzo.app import cli
-from terrazzo.recipes.verbs import Verb
+from terrazzo.recipes.verb import Verb
 from terrazzo.workflows.context import Result
 
 def work(context):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from terrazzo.recipes.recipe import TABLES
-from terrazzo.recipes.verbs import ALL_TABLES, VERBS, Verb
+from terrazzo.recipes.verb import ALL_TABLES, Verb
+from terrazzo.recipes.verbs.table import VERBS
 from terrazzo.recipes.wording import allowed, field_schemas
 
 DOCS = Path(__file__).parents[2] / "docs"

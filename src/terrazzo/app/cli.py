@@ -17,7 +17,7 @@ import click
 
 from terrazzo.app.faults import BROKEN_PIPE, Terminated, fault_of
 from terrazzo.errors import RecipeError
-from terrazzo.recipes.verbs import VERBS
+from terrazzo.recipes.verbs.table import VERBS
 
 if TYPE_CHECKING:
     from terrazzo.app.command import Call

@@ -15,7 +15,7 @@ import click
 from terrazzo.rasters.location import RemotePath, to_path
 from terrazzo.recipes.recipe import TABLES
 from terrazzo.recipes.settings import Setting, parse_value
-from terrazzo.recipes.verbs import ALL_TABLES, Argument, Extra, Verb
+from terrazzo.recipes.verb import ALL_TABLES, Argument, Extra, Verb
 from terrazzo.recipes.wording import Schema, allowed, field_schemas, show, takes_list_of_text, without_null
 
 MARGIN = 34
