@@ -4,7 +4,7 @@ import pytest
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import PixelScores, pixel_scores
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.reporting.figures import DASH, cards, class_table, lead, own_notices, score_text, share_text
+from terrazzo.reporting.figures import DASH, area_unit, cards, lead, named, quantity, range_text, score_text, share_text
 
 LEGEND = Legend(
     classes=tuple(LegendClass(value=value, name=name, color=(value, 0, 9)) for value, name in enumerate(("sea", "land", "ice")))
@@ -25,20 +25,11 @@ def test_scores_are_one_or_zero_only_exactly(score: float | None, text: str) -> 
     assert score_text(score) == text
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.9264, "92.6 %"), (0.0031, "0.31 %"), (1e-7, "< 0.01 %"), (0.0, "0.00 %"), (1.0, "100.0 %")])
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.9264, "92.6 %"), (0.0031, "0.31 %"), (1e-7, "< 0.01 %"), (0.0, "0.00 %"), (1.0, "100.0 %"), (0.9999, "> 99.9 %")]
+)
 def test_shares(share: float, text: str) -> None:
     assert share_text(share) == text
-
-
-def test_table_of_classes() -> None:
-    table = class_table(scores([0, 0, 0, 1], [0, 0, 1, 1]), LEGEND)
-    assert [row.name for row in table.rows] == ["sea", "land", "ice"]
-    assert (table.rows[0].precision, table.rows[0].recall, table.rows[0].f1, table.rows[0].iou) == ("1.000", "0.667", "0.800", "0.667")
-    assert (table.rows[0].support, table.rows[0].share, table.rows[0].color) == ("3", "75.0 %", "#000009")
-    assert table.rows[0].f1_percent == "80.0"
-    assert table.rows[2].f1 == DASH
-    assert table.undefined
-    assert table.means[0].f1 == "0.733"
 
 
 def test_key_figures_name_the_weakest_class() -> None:
@@ -61,9 +52,28 @@ def test_lead() -> None:
     assert lead({"pixels": pixels}) == "Scored on 2 labelled pixels."
 
 
-def test_notices_of_the_scores() -> None:
-    said = own_notices(scores([0, 0, 1], [0, 255, 1]))
-    assert said[0].startswith("1 labelled pixel")
-    assert "ice" in said[1]
-    assert own_notices(scores([0, 1, 2], [0, 1, 1])) == []
-    assert own_notices(None) == []
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.01234, "0.0123"), (4.5649, "4.56"), (78.94, "78.9"), (12345.6, "12,346")])
+def test_quantities_have_three_digits(value: float, text: str) -> None:
+    assert quantity(value) == text
+
+
+def test_areas_are_told_in_a_unit_that_suits_the_largest() -> None:
+    assert area_unit("pixels", [5e9]).name == "pixels"
+    assert area_unit("m2", [None, 900.0]).name == "m²"
+    hectares = area_unit("m2", [900.0, 25_000.0])
+    assert (hectares.name, hectares.text(25_000.0), hectares.text(None)) == ("ha", "2.50", DASH)
+    assert area_unit("m2", [2e8]).text(2e8) == "200"
+
+
+def test_ends_of_intervals() -> None:
+    assert range_text((0.25, 0.5)) == "0.250 to 0.500"
+    assert range_text(None) == DASH
+
+
+@pytest.mark.parametrize("name", ["sea\n\tland", "\u202eevil", "a\u2069b"])
+def test_names_cannot_break_or_turn_a_sentence(name: str) -> None:
+    assert named(name).isprintable()
+
+
+def test_names_from_right_to_left_stay_among_themselves() -> None:
+    assert named("\u05d9\u05dd") == "\u2068\u05d9\u05dd\u2069"

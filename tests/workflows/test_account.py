@@ -16,7 +16,7 @@ from terrazzo.evaluation.tally.counts import Counts
 from terrazzo.evaluation.tally.scene import SceneCounts
 from terrazzo.evaluation.where.by_sample import score_row, score_table
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.workflows.account import Account, choose, versions, with_scores, write_page, write_scores
+from terrazzo.workflows.account import Account, Shown, choose, versions, with_scores, write_page, write_scores
 
 LEGEND = Legend(classes=(LegendClass(value=0, name="<script>", color=(0, 0, 0)), LegendClass(value=7, name="water", color=(0, 0, 255))))
 
@@ -91,7 +91,7 @@ def test_evaluation_and_report_are_written(tmp_path: Path, part: str | None) -> 
         facts=[("A", "b")],
     )
     write_scores(tmp_path, account)
-    write_page(tmp_path, account, [])
+    write_page(tmp_path, account, Shown(samples=[]))
     found: dict[str, Any] = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert (found["images"], found["valid_pixels"], found["samples"]) == (3, 2, "samples.parquet")
     assert found.get("part") == part
@@ -101,7 +101,7 @@ def test_evaluation_and_report_are_written(tmp_path: Path, part: str | None) -> 
 def test_undefined_scores_are_null(tmp_path: Path) -> None:
     account = Account(title="t", legend=LEGEND, tally=tally(), options=EvaluationOptions(), grids=[], images=0, part=None, facts=[])
     write_scores(tmp_path, account)
-    write_page(tmp_path, account, [])
+    write_page(tmp_path, account, Shown(samples=[]))
     assert json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))["pixels"]["accuracy"] is None
 
 

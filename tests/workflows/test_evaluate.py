@@ -86,7 +86,7 @@ def test_counts_are_those_of_sklearn_over_all_predicted_pixels(tmp_path: Path, p
     assert found["pixels"]["unpredicted"] == np.count_nonzero(~use)
     assert [entry["name"] for entry in found["pixels"]["classes"]] == ["land", "water"]
     assert (found["images"], found["valid_pixels"]) == (3, np.count_nonzero(use))
-    assert f"{np.count_nonzero(~use)} labelled pixels without a prediction: in no score." in done.text
+    assert f"{np.count_nonzero(~use)} labelled pixels have no prediction and are in no score." in done.text
     assert done.facts["pixels"] == found["pixels"]
 
 

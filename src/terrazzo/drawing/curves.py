@@ -1,4 +1,4 @@
-"""Training curves: loss and validation scores over the epochs."""
+"""Training curves: loss, validation scores and learning rate over the epochs."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -30,10 +30,17 @@ def score_curve(rows: Sequence[Row], names: Sequence[str]) -> str:
     lines = [
         Series(name="mean Dice", points=mean_dice_of(rows)),
         Series(name="mean IoU", points=_points(rows, lambda row: _validation(row).get("mean_iou")), dashed=True),
+        Series(name="object F2", points=_points(rows, lambda row: _validation(row).get("object_f2"))),
     ]
     if len(names) <= MOST_CLASSES:
         lines += [Series(name=name, points=_points(rows, _dice_of(number)), strong=False) for number, name in enumerate(names)]
     return line_chart("Validation scores", [line for line in lines if line.points], x_label="epoch", y_most=1.0)
+
+
+def rate_curve(rows: Sequence[Row]) -> str:
+    """Learning rate at the end of each epoch, as SVG text."""
+    rate = Series(name="learning rate", points=_points(rows, lambda row: row.get("learning_rate")))
+    return line_chart("Learning rate", [rate], x_label="epoch")
 
 
 def loss_of(rows: Sequence[Row]) -> list[Point]:

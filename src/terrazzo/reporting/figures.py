@@ -1,15 +1,19 @@
-"""The figures of an evaluation as a reader sees them: rounded, named, a dash where undefined."""
+"""Numbers as a reader sees them: rounded, with units, a dash where undefined."""
 
-from collections.abc import Mapping
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from terrazzo.evaluation.scores import ClassScores, Means, PixelScores
-from terrazzo.labels.colors import hex_color
-from terrazzo.labels.legend import Legend
-from terrazzo.labels.sentences import listed
+from terrazzo.evaluation.scores import ClassScores, PixelScores
 
 DASH = "\u2013"
+HECTARE_M2, SQUARE_KM_M2 = 1e4, 1e6
+SQUARE_KM_FROM = 1e8
+"""From this many square metres on, areas are told in square kilometres."""
+RIGHT_TO_LEFT = frozenset({"R", "AL"})
+ISOLATE, POP = "\u2068", "\u2069"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,35 +26,16 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanRow:
-    """Scores as text."""
+class AreaUnit:
+    """What areas are told in."""
 
     name: str
-    precision: str
-    recall: str
-    f1: str
-    iou: str
+    size: float
+    """Of one of it, in the unit of `evaluation.json`."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class ClassRow(MeanRow):
-    """A class, its colour and its scores as text; percents are the lengths of bars, 0 to 100."""
-
-    color: str
-    f1_percent: str
-    iou_percent: str
-    support: str
-    share: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassTable:
-    """Scores of the classes and their means."""
-
-    rows: list[ClassRow]
-    means: list[MeanRow]
-    undefined: bool
-    """Whether a class has no scores."""
+    def text(self, area: float | None) -> str:
+        """An area with three significant digits, without its unit."""
+        return DASH if area is None else quantity(area / self.size)
 
 
 def score_text(score: float | None) -> str:
@@ -63,88 +48,88 @@ def score_text(score: float | None) -> str:
 
 
 def share_text(share: float) -> str:
-    """A share as percents: 92.6 %, 0.31 %, never rounded to nothing."""
+    """A share as percents: 92.6 %, 0.31 %, never rounded to nothing or to everything."""
     if 0 < share < 0.0001:
         return "< 0.01 %"
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
     return f"{share:.1%}".replace("%", " %") if share >= 0.01 else f"{share:.2%}".replace("%", " %")
 
 
-def class_table(pixels: PixelScores, legend: Legend) -> ClassTable:
-    """The table of `evaluation.json`'s pixels; a class that the legend does not know is grey."""
-    colors = {entry.value: hex_color(entry.color) for entry in legend.classes}
-    total = sum(entry["support"] for entry in pixels["classes"])
-    return ClassTable(
-        rows=[_class_row(entry, colors.get(entry["value"], "#808080"), total) for entry in pixels["classes"]],
-        means=[_mean_row("mean of the classes", pixels["macro"]), _mean_row("mean weighted by pixels", pixels["weighted"])],
-        undefined=any(entry["f1"] is None for entry in pixels["classes"]),
-    )
+def range_text(ends: Sequence[float] | None) -> str:
+    """The ends of an interval of scores."""
+    return DASH if ends is None else f"{score_text(ends[0])} to {score_text(ends[1])}"
+
+
+def quantity(value: float) -> str:
+    """A number with three significant digits, whole from 100 on, thousands apart: 0.0123, 4.56, 78.9, 12,346."""
+    if not value:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
+
+
+def area_unit(unit: str, areas: Sequence[float | None]) -> AreaUnit:
+    """The unit that suits the largest of the areas. unit: of `evaluation.json`, m2 or pixels."""
+    if unit != "m2":
+        return AreaUnit(name=unit, size=1)
+    largest = max((area for area in areas if area is not None), default=0.0)
+    if largest >= SQUARE_KM_FROM:
+        return AreaUnit(name="km²", size=SQUARE_KM_M2)
+    return AreaUnit(name="ha", size=HECTARE_M2) if largest >= HECTARE_M2 else AreaUnit(name="m²", size=1)
+
+
+def named(name: str) -> str:
+    """A name inside a sentence: nothing in it breaks the line or turns the direction of what follows."""
+    plain = "".join(letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in name)
+    turned = any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in plain)
+    return f"{ISOLATE}{plain}{POP}" if turned else plain
 
 
 def cards(evaluation: Mapping[str, Any]) -> list[Card]:
     """Key figures of an evaluation, the most telling first."""
     pixels: PixelScores = evaluation["pixels"]
+    intervals = evaluation.get("intervals") or {}
     shown = [
-        Card(name="Mean Dice", figure=score_text(pixels["mean_dice"]), meaning="F1, every class alike"),
-        Card(name="Mean IoU", figure=score_text(pixels["mean_iou"]), meaning="overlap, every class alike"),
+        Card(name="Mean Dice", figure=score_text(pixels["mean_dice"]), meaning=_meaning("F1, every class alike", intervals, "mean_dice")),
+        Card(name="Mean IoU", figure=score_text(pixels["mean_iou"]), meaning=_meaning("overlap, every class alike", intervals, "mean_iou")),
     ]
-    weakest = _weakest(pixels)
+    weakest = weakest_class(pixels)
     if weakest:
-        shown.append(Card(name="Weakest class", figure=score_text(weakest["f1"]), meaning=f"F1 of {weakest['name']}"))
+        shown.append(Card(name="Weakest class", figure=score_text(weakest["f1"]), meaning=f"F1 of {named(weakest['name'])}"))
     shown.append(Card(name="Correlation", figure=score_text(pixels["mcc"]), meaning="Matthews; 0 is guessing"))
-    shown.append(Card(name="Accuracy", figure=score_text(pixels["accuracy"]), meaning="pixels that are right"))
+    shown.append(
+        Card(name="Accuracy", figure=score_text(pixels["accuracy"]), meaning=_meaning("pixels that are right", intervals, "accuracy"))
+    )
+    calibration = evaluation.get("calibration")
+    if calibration:
+        shown.append(Card(name="Mean confidence", figure=score_text(calibration["mean_confidence"]), meaning="should equal accuracy"))
     objects = evaluation.get("objects")
     if objects:
-        shown.append(Card(name="Object F2", figure=score_text(objects.get("f2")), meaning=str(objects.get("class", "objects"))))
+        shown.append(Card(name="Object F2", figure=score_text(objects.get("f2")), meaning=named(str(objects.get("class", "objects")))))
     return shown
 
 
 def lead(evaluation: Mapping[str, Any]) -> str:
     """What was scored, in a sentence."""
     pixels: PixelScores = evaluation["pixels"]
-    counted = sum(entry["support"] for entry in pixels["classes"])
     images = evaluation.get("images")
     where = f" of {images:,} image{'' if images == 1 else 's'}" if images else ""
-    return f"Scored on {counted:,} labelled pixels{where}."
+    part = f", {evaluation['part']} part" if evaluation.get("part") else ""
+    return f"Scored on {labelled(pixels):,} labelled pixels{where}{part}."
 
 
-def own_notices(pixels: PixelScores | None) -> list[str]:
-    """What the scores alone give reason to say aloud."""
-    if not pixels:
-        return []
-    said = []
-    if pixels.get("unpredicted"):
-        said.append(f"{pixels['unpredicted']:,} labelled pixels have no prediction and are in no score.")
-    missing = [entry["name"] for entry in pixels["classes"] if not entry["support"]]
-    if missing:
-        said.append(f"Not in the truth at all, so not judged: {listed(missing)}.")
-    return said
+def labelled(pixels: PixelScores) -> int:
+    """How many pixels are in the scores."""
+    return sum(entry["support"] for entry in pixels["classes"])
 
 
-def _weakest(pixels: PixelScores) -> ClassScores | None:
+def weakest_class(pixels: PixelScores) -> ClassScores | None:
+    """The class with the lowest F1; None where fewer than two have any."""
     scored = [(entry["f1"], number, entry) for number, entry in enumerate(pixels["classes"]) if entry["f1"] is not None]
     return min(scored)[2] if len(scored) > 1 else None
 
 
-def _class_row(entry: ClassScores, color: str, total: int) -> ClassRow:
-    return ClassRow(
-        name=entry["name"],
-        color=color,
-        precision=score_text(entry["precision"]),
-        recall=score_text(entry["recall"]),
-        f1=score_text(entry["f1"]),
-        iou=score_text(entry["iou"]),
-        f1_percent=f"{100 * (entry['f1'] or 0):.1f}",
-        iou_percent=f"{100 * (entry['iou'] or 0):.1f}",
-        support=f"{entry['support']:,}",
-        share=share_text(entry["support"] / total) if total else DASH,
-    )
-
-
-def _mean_row(name: str, means: Means) -> MeanRow:
-    return MeanRow(
-        name=name,
-        precision=score_text(means["precision"]),
-        recall=score_text(means["recall"]),
-        f1=score_text(means["f1"]),
-        iou=score_text(means["iou"]),
-    )
+def _meaning(words: str, intervals: Mapping[str, Any], name: str) -> str:
+    ends = intervals.get(name)
+    return words if ends is None else f"{words}; {range_text(ends)}"

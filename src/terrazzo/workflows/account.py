@@ -18,10 +18,12 @@ from terrazzo.evaluation.tally.collection import SetTally
 from terrazzo.labels.legend import Legend
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.write import write_text
-from terrazzo.reporting.report import Report, SamplePanel, write_report
+from terrazzo.reporting.report import Report, SamplePanel, SceneMap, write_report
 from terrazzo.workflows.account_tables import TABLES, write_tables
 from terrazzo.workflows.all_scores import all_scores
 from terrazzo.workflows.objects import LAYER_NAME, TABLE_NAME
+from terrazzo.workflows.report_files import described_files
+from terrazzo.workflows.report_places import suspect_lines
 
 SHOWN = 2
 """Samples shown of each kind: best, median, worst."""
@@ -64,9 +66,30 @@ class Account:
         return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a report shows beside the scores."""
+
+    samples: Sequence[SamplePanel]
+    scenes: Sequence[SceneMap] = ()
+    scenes_left_out: int = 0
+    suspicious: geopandas.GeoDataFrame | None = None
+    """Of `where.layers.suspicious_table`."""
+    curves: Sequence[Mapping[str, Any]] = ()
+    """Rows of metrics.jsonl."""
+    commands: Sequence[str] = ()
+    """That make the same again."""
+    recipe_toml: str = ""
+
+
 def versions() -> dict[str, str]:
     """What the figures were made with."""
     return {name: version(name) for name in ("terrazzo", "torch", "numpy", "rasterio")} | {"python": platform.python_version()}
+
+
+def versions_text() -> str:
+    """The same in a line."""
+    return ", ".join(f"{name} {number}" for name, number in versions().items())
 
 
 def with_scores(frame: geopandas.GeoDataFrame, scores: pd.DataFrame) -> geopandas.GeoDataFrame:
@@ -123,18 +146,23 @@ def write_scores(folder: Path, account: Account) -> None:
     write_tables(folder, account.evaluation, account.tally)
 
 
-def write_page(
-    folder: Path, account: Account, samples: Sequence[SamplePanel], curves: Sequence[Mapping[str, Any]] = (), recipe_toml: str = ""
-) -> None:
+def write_page(folder: Path, account: Account, shown: Shown) -> None:
     """Write report.html, after everything else: who finds it finds all."""
+    suspicious, more = suspect_lines(shown.suspicious)
     report = Report(
         title=account.title,
         legend=account.legend,
         evaluation=account.evaluation,
         facts=account.facts,
         notices=account.notices,
-        curves=curves,
-        samples=samples,
-        recipe_toml=recipe_toml,
+        curves=shown.curves,
+        scenes=shown.scenes,
+        scenes_left_out=shown.scenes_left_out,
+        samples=shown.samples,
+        suspicious=suspicious,
+        suspicious_left_out=more,
+        files=described_files(folder),
+        commands=shown.commands,
+        recipe_toml=shown.recipe_toml,
     )
     write_report(folder / REPORT, report)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import geopandas
 import pandas as pd
@@ -18,6 +19,8 @@ from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.source import LabelledImage
 from terrazzo.rasters.window import Shape, Window, whole
 from terrazzo.rasters.write import check_writable
+from terrazzo.recipes.recipe import Recipe
+from terrazzo.reporting.notices import score_notices
 from terrazzo.samples.checks import check_shared
 from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.workflows.account import (
@@ -28,9 +31,10 @@ from terrazzo.workflows.account import (
     SAMPLES,
     SUSPICIOUS,
     Account,
+    Shown,
     made_from_of,
     panels,
-    versions,
+    versions_text,
     with_scores,
     write_page,
     write_scores,
@@ -40,6 +44,7 @@ from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.map_counts import count_maps, image_of
 from terrazzo.workflows.map_pairs import MapHeader, Pair, PairLegends, find_maps, find_pair_legend, map_headers, pair_maps, pairs_origin
 from terrazzo.workflows.objects import object_columns, object_files, scores_by_scene, write_objects
+from terrazzo.workflows.report_places import ground_map
 from terrazzo.workflows.where.layers import save_table, suspicious_table, write_error_map
 from terrazzo.workflows.where.map_watch import MapWatch
 
@@ -84,7 +89,7 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
         grids=[header.grid for header in headers],
         images=len(pairs),
         part=None,
-        facts=list(versions().items()),
+        facts=[("Images", f"{len(pairs):,}"), ("Versions", versions_text())],
         notices=_notices(unused, tally),
         made_from=made_from,
     )
@@ -96,7 +101,14 @@ def evaluate(predictions: str | Path, labels: str | Path, out: str | Path, conte
     write_error_map(out / ERROR_MAP, frame, suspicious)
     if tally.objects is not None:
         write_objects(out, tally.objects, {pair.name: header.grid for pair, header in zip(pairs, headers, strict=True)})
-    write_page(out, account, panels(frame, lambda number: _view(pairs[number], legend), legend.maps))
+    ground = ground_map(frame)
+    shown = Shown(
+        samples=panels(frame, lambda number: _view(pairs[number], legend), legend.maps),
+        scenes=() if ground is None else (ground,),
+        suspicious=suspicious,
+        commands=[_command(predictions, labels, context.recipe)],
+    )
+    write_page(out, account, shown)
     return _result(out, account.notices)
 
 
@@ -117,6 +129,7 @@ def _result(out: Path, said: Sequence[str]) -> Result:
     evaluation = json.loads((out / EVALUATION).read_text(encoding="utf-8"))
     objects = evaluation.get("objects")
     lines = [class_table(evaluation["pixels"]), "", *score_lines(evaluation), *([object_text(objects), ""] if objects else []), *said]
+    lines += score_notices(evaluation)
     written: Written = {
         "evaluation": out / EVALUATION,
         "report": out / REPORT,
@@ -130,10 +143,19 @@ def _result(out: Path, said: Sequence[str]) -> Result:
     )
 
 
+def _command(predictions: str | Path, labels: str | Path, recipe: Recipe) -> str:
+    """What makes the same evaluation again, from the same working directory."""
+    given = [
+        f"--set {quote(f'{table}.{key}={json.dumps(value, ensure_ascii=False)}')}"
+        for table in ("data", "legend", "labels", "evaluation")
+        for key, value in getattr(recipe, table).model_dump(mode="json", exclude_defaults=True).items()
+        if value is not None and not isinstance(value, dict)
+    ]
+    return " ".join(["terrazzo evaluate", quote(str(predictions)), quote(str(labels)), "OUT", *given])
+
+
 def _notices(unused: int, tally: SetTally) -> list[str]:
     notices = [f"{counted(unused, 'label')} without a map: left out."] if unused else []
-    if unpredicted := int(tally.total.confusion.unpredicted.sum()):
-        notices.append(f"{counted(unpredicted, 'labelled pixel')} without a prediction: in no score.")
     without = sum(scene.mean_confidence is None for scene in tally.scenes.values())
     if 0 < without < len(tally.scenes):
         notices.append(f"{without} of {len(tally.scenes)} maps without probabilities: they are in no score of those.")

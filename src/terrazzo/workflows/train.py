@@ -2,18 +2,22 @@
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from terrazzo.drawing.panels import SampleView
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.text import class_table, object_text, score_lines
+from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import load_bundle, save_bundle
 from terrazzo.models.network import check_network, choose_runtime, use_threads
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.write import write_text
 from terrazzo.recipes.recipe import Recipe, to_toml
+from terrazzo.reporting.notices import score_notices
 from terrazzo.samples.audit.leaks import alike_sentence, find_alike_leaks, find_leaks, leak_sentence
 from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.rows import rows_of
@@ -23,17 +27,25 @@ from terrazzo.training.fit import best_weights
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.training.windows import WindowLog
-from terrazzo.workflows.account import Account, panels, versions, with_scores, write_page, write_scores
+from terrazzo.workflows.account import Account, Shown, panels, versions_text, with_scores, write_page, write_scores
 from terrazzo.workflows.account_tables import write_log
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.course import Course, card, plan
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
 from terrazzo.workflows.lesson import Lesson, judged, prepare
 from terrazzo.workflows.objects import object_files, write_objects
+from terrazzo.workflows.report_places import scene_maps, small_picture
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.where.layers import save_table, write_error_map
 
 logger = logging.getLogger(__name__)
+COMMANDS = (
+    "# in this folder",
+    "terrazzo train recipe.toml --out ../again    # the same weights, bit for bit on a CPU like this one",
+    "terrazzo predict . IMAGES MAPS               # maps of other images",
+    "terrazzo rank .                              # samples that deserve a look",
+)
+"""What a report of a run names to make the same again, and to go on."""
 
 
 def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = False, context: Context | None = None) -> Result:
@@ -106,6 +118,7 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
             predicted = legend.plain().encode(class_map.read(sample.window).values[0])
         return SampleView(values=pixels.values, valid=pixels.valid, truth=store.labels(sample.scene, sample.window), predicted=predicted)
 
+    recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()
     account = Account(
         title=folder.path.name,
         legend=legend,
@@ -114,15 +127,26 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
         grids=[store.raster(scene).grid for scene in found.maps],
         images=len(found.maps),
         part=found.part,
-        facts=_facts(samples, found.part, predictor),
+        facts=_facts(samples, found.part, predictor, rows),
         notices=_notices(samples, found.part),
     )
     if found.tally.objects is not None:
         write_objects(folder.path, found.tally.objects, {scene: store.raster(scene).grid for scene in found.maps})
-    recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()
     write_scores(folder.path, account)
     write_log(folder.path, rows, legend.names)
-    write_page(folder.path, account, panels(samples.part(found.part).frame, view, legend), rows, recipe_toml)
+    maps, left_out = scene_maps(
+        with_scores(full.samples.frame, found.scores), store.shape, lambda scene: small_picture(store.raster(scene))
+    )
+    shown = Shown(
+        samples=panels(samples.part(found.part).frame, view, legend),
+        scenes=maps,
+        scenes_left_out=left_out,
+        suspicious=found.suspicious,
+        curves=rows,
+        commands=COMMANDS,
+        recipe_toml=recipe_toml,
+    )
+    write_page(folder.path, account, shown)
 
 
 def scoring(samples: Samples, recipe: Recipe) -> EvaluationOptions:
@@ -139,6 +163,7 @@ def run_result(folder: RunFolder) -> Result:
     more = "\n".join(score_lines(evaluation))
     text = f"{class_table(evaluation['pixels'])}\n\n{more}\n{objects}"
     text += f"Evaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
+    text += "".join(f"{notice}\n" for notice in score_notices(evaluation))
     text += f"Report: {folder.report}\nMaps:   {folder.maps}\nErrors: {folder.error_map}\nModel:  {folder.model}"
     written: Written = {
         "run": folder.path,
@@ -156,17 +181,22 @@ def run_result(folder: RunFolder) -> Result:
     return Result(text=text, written=written, facts={key: evaluation[key] for key in ("pixels", "objects") if key in evaluation})
 
 
-def _facts(samples: Samples, part: str, predictor: Predictor) -> list[tuple[str, str]]:
+def _facts(samples: Samples, part: str, predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     counts = samples.frame["split"].value_counts()
-    split = ", ".join(f"{name} {counts[name]}" for name in PARTS if name in counts)
+    split = ", ".join(f"{name} {counts[name]:,}" for name in PARTS if name in counts)
     parameters = sum(parameter.numel() for parameter in predictor.bundle.network.parameters())
-    runtime = predictor.engine.runtime
+    card, runtime = predictor.bundle.card, predictor.engine.runtime
+    cells = f", cells of {card.cell_size[0]:g} x {card.cell_size[1]:g}" if card.cell_size else ""
+    seconds = sum(row["seconds"] for row in rows)
     return [
+        ("Images", f"{samples.frame['scene'].nunique():,}, {counted(card.bands, 'band')}"),
+        ("Place", f"{card.crs}{cells}" if card.crs else "no map coordinates"),
+        ("Windows", f"{card.window[0]} x {card.window[1]} pixels: {split}"),
         ("Evaluated part", part),
-        ("Samples", split),
-        ("Network", f"{predictor.bundle.card.network.name}, {parameters / 1e6:.2f} million weights"),
+        ("Network", f"{card.network.kind}, {parameters / 1e6:.2f} million weights"),
+        ("Training", f"{counted(len(rows), 'epoch')}, {max(1, round(seconds / 60)):,} min"),
         ("Computed on", f"{runtime.device.type}, {runtime.precision}"),
-        *versions().items(),
+        ("Versions", versions_text()),
     ]
 
 

@@ -8,7 +8,8 @@ import geopandas
 import numpy as np
 import pandas as pd
 
-from terrazzo.drawing.qgis import Step, graduated_style, outline_style
+from terrazzo.drawing.places import score_steps
+from terrazzo.drawing.qgis import graduated_style, outline_style
 from terrazzo.evaluation.where.suspects import Suspect
 from terrazzo.labels.colors import Color
 from terrazzo.labels.legend import Legend
@@ -18,14 +19,7 @@ from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.workflows.where.geopackage import Layer, write_layers
 
 SAMPLES_LAYER, SUSPICIOUS_LAYER = "samples", "suspicious"
-RAMP: tuple[Color, ...] = ((165, 0, 38), (244, 109, 67), (254, 224, 144), (116, 173, 209), (49, 54, 149))
-"""From bad to good, for colour-blind eyes too."""
 PURPLE: Color = (170, 50, 220)
-
-
-def error_steps() -> list[Step]:
-    """Mean Dice in five steps."""
-    return [Step(low=number / 5, high=(number + 1) / 5, color=color) for number, color in enumerate(RAMP)]
 
 
 def write_error_map(path: Path, samples: geopandas.GeoDataFrame, suspicious: geopandas.GeoDataFrame | None) -> None:
@@ -33,7 +27,7 @@ def write_error_map(path: Path, samples: geopandas.GeoDataFrame, suspicious: geo
 
     Raises EnvironmentFault if it cannot be written; see `write_layers`.
     """
-    layers = {SAMPLES_LAYER: Layer(frame=samples, style=graduated_style("mean_dice", error_steps()))}
+    layers = {SAMPLES_LAYER: Layer(frame=samples, style=graduated_style("mean_dice", score_steps()))}
     if suspicious is not None and len(suspicious):
         layers[SUSPICIOUS_LAYER] = Layer(frame=suspicious, style=outline_style(PURPLE))
     write_layers(path, layers)
