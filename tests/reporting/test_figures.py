@@ -4,7 +4,7 @@ import pytest
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import PixelScores, pixel_scores
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.reporting.figures import DASH, area_unit, cards, lead, named, quantity, range_text, score_text, share_text
+from terrazzo.reporting.figures import DASH, area_unit, cards, enumerated, lead, named, quantity, range_text, score_text, share_text
 
 LEGEND = Legend(
     classes=tuple(LegendClass(value=value, name=name, color=(value, 0, 9)) for value, name in enumerate(("sea", "land", "ice")))
@@ -77,3 +77,8 @@ def test_names_cannot_break_or_turn_a_sentence(name: str) -> None:
 
 def test_names_from_right_to_left_stay_among_themselves() -> None:
     assert named("\u05d9\u05dd") == "\u2068\u05d9\u05dd\u2069"
+
+
+def test_names_in_a_sentence() -> None:
+    assert [enumerated(names) for names in ([], ["a"], ["a", "b"], "abc")] == ["", "a", "a and b", "a, b and c"]
+    assert enumerated("abcdefgh") == "a, b, c, d, e, f and 2 more"

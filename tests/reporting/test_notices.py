@@ -31,7 +31,7 @@ def test_classes_that_are_never_found() -> None:
 
 
 def test_rare_classes() -> None:
-    assert score_notices(found([9999, 0], [0, 1])) == ["Rare in the truth, so that its scores rest on little: land (1 pixels, 0.01 %)."]
+    assert score_notices(found([9999, 0], [0, 1])) == ["Rare in the truth, so that its scores rest on little: land (1 px, 0.01 %)."]
 
 
 def test_pixels_without_prediction() -> None:

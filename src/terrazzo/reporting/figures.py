@@ -2,16 +2,19 @@
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from terrazzo.evaluation.scores import ClassScores, PixelScores
+from terrazzo.labels.sentences import listed
 
 DASH = "\u2013"
 HECTARE_M2, SQUARE_KM_M2 = 1e4, 1e6
 SQUARE_KM_FROM = 1e8
 """From this many square metres on, areas are told in square kilometres."""
+MOST_NAMES = 6
+"""That are told one by one in a sentence."""
 RIGHT_TO_LEFT = frozenset({"R", "AL"})
 ISOLATE, POP = "\u2068", "\u2069"
 
@@ -84,6 +87,14 @@ def named(name: str) -> str:
     plain = "".join(letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in name)
     turned = any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in plain)
     return f"{ISOLATE}{plain}{POP}" if turned else plain
+
+
+def enumerated(names: Iterable[str]) -> str:
+    """Names as a sentence has them: 'sea, land and ice'; of many, the first and how many more."""
+    told = list(map(named, names))
+    if len(told) < 2 or len(told) > MOST_NAMES:
+        return listed(told, MOST_NAMES)
+    return f"{', '.join(told[:-1])} and {told[-1]}"
 
 
 def cards(evaluation: Mapping[str, Any]) -> list[Card]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from terrazzo.evaluation.scores import PixelScores
 from terrazzo.labels.sentences import listed
-from terrazzo.reporting.figures import labelled, named, share_text
+from terrazzo.reporting.figures import enumerated, labelled, named, share_text
 
 RARE = 0.001
 """A class with a smaller share of the labelled pixels is rare."""
@@ -20,12 +20,12 @@ def score_notices(evaluation: Mapping[str, Any]) -> list[str]:
     if pixels.get("unpredicted"):
         said.append(f"{pixels['unpredicted']:,} labelled pixels have no prediction and are in no score.")
     total = labelled(pixels)
-    absent = [named(entry["name"]) for entry in pixels["classes"] if not entry["support"]]
+    absent = [entry["name"] for entry in pixels["classes"] if not entry["support"]]
     if absent:
-        said.append(f"Not in the truth at all, so not judged: {listed(absent)}.")
+        said.append(f"Not in the truth at all, so not judged: {enumerated(absent)}.")
     rare = [entry for entry in pixels["classes"] if 0 < entry["support"] < RARE * total]
     if rare:
-        told = [f"{named(entry['name'])} ({entry['support']:,} pixels, {share_text(entry['support'] / total)})" for entry in rare]
+        told = [f"{named(entry['name'])} ({entry['support']:,} px, {share_text(entry['support'] / total)})" for entry in rare]
         said.append(f"Rare in the truth, so that its scores rest on little: {listed(told)}.")
     missing = (evaluation.get("missing") or {}).get("intervals")
     if missing:
@@ -45,4 +45,4 @@ def _shown_classes(pixels: PixelScores) -> list[str]:
     if sum(shown) == 1 and in_truth > 1:
         return [f"The map shows nothing but {named(names[shown.index(True)])}: no other class is found anywhere."]
     lost = never_found(pixels)
-    return [f"Never found: {listed(map(named, lost))}."] if lost else []
+    return [f"Never found: {enumerated(lost)}."] if lost else []

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from terrazzo.evaluation.scores import PixelScores
-from terrazzo.labels.sentences import counted, listed
-from terrazzo.reporting.figures import area_unit, labelled, named, score_text, share_text, weakest_class
+from terrazzo.labels.sentences import counted
+from terrazzo.reporting.figures import area_unit, enumerated, labelled, named, score_text, share_text, weakest_class
 from terrazzo.reporting.notices import never_found
 
 PARTS = {
@@ -50,7 +50,7 @@ def fitness(evaluation: Mapping[str, Any]) -> str:
     ends = (evaluation.get("intervals") or {}).get("mean_dice")
     sure = ends[0] if ends else pixels["mean_dice"]
     if lost := never_found(pixels):
-        return f"It is of no use for {listed(map(named, lost))}, of which it finds nothing."
+        return f"It is of no use for {enumerated(lost)}, of which it finds nothing."
     if sum(entry["support"] > 0 for entry in pixels["classes"]) < 2:
         return "For whom it is good enough cannot be told: the labels hold a single class."
     return next(words for least, words in FIT if (sure or 0.0) >= least)
@@ -60,7 +60,7 @@ def _judged(evaluation: Mapping[str, Any], pixels: PixelScores) -> Iterator[str]
     total, images, part = labelled(pixels), evaluation.get("images"), evaluation.get("part")
     where = f" in {counted(images, 'image')}" if images else ""
     of = f" of {PARTS[part]}" if part in PARTS else ""
-    shown = listed(named(entry["name"]) for entry in pixels["classes"])
+    shown = enumerated(entry["name"] for entry in pixels["classes"])
     yield f"The map tells apart {shown}, and was compared with {total:,} labelled pixels{where}{of}."
     if pixels["accuracy"] is not None:
         common = max(pixels["classes"], key=lambda entry: entry["support"])
