@@ -39,7 +39,7 @@ def allowed(found: dict[str, Any]) -> set[str]:
     if found.get("calibration"):
         shares += [found["calibration"]["mean_confidence"], found["calibration"]["accuracy"]]
     for entry in found["area"]["classes"] if found.get("area") else ():
-        unit = area_unit(found["area"]["unit"], [entry["mapped"], entry["adjusted"]])
+        unit = area_unit(found["area"]["unit"], [each[name] for each in found["area"]["classes"] for name in ("mapped", "adjusted")])
         written |= {unit.text(entry["mapped"]), unit.text(entry["adjusted"])}
     if found.get("objects"):
         objects = found["objects"]

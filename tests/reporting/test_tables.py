@@ -34,7 +34,7 @@ def test_classes_have_their_scores_colours_and_intervals() -> None:
     entry, ends = PIXELS["classes"][1], FOUND["intervals"]["classes"][1]
     assert (row.name, row.color) == ("land", "#285a00")
     assert [cell.text for cell in row.cells] == [
-        *(score_text(entry[name]) for name in ("precision", "recall", "f1", "iou", "f2")),  # type: ignore[literal-required]
+        *(score_text(entry[name]) for name in ("precision", "recall", "f1", "iou", "f2")),
         f"{entry['support']:,}",
     ]
     assert (row.cells[2].bar, row.cells[2].ends) == (entry["f1"], tuple(ends["f1"]))
@@ -50,7 +50,6 @@ def test_an_undefined_score_is_a_dash_without_bar() -> None:
 
 
 def test_sizes_do_not_overlap() -> None:
-    bounds = [{"from_px": 0, "to_px": 10}, {"from_px": 10, "to_px": 1000}, {"from_px": 1000, "to_px": None}]
-    fates = dict.fromkeys(("matched", "missed", "false"), 1) | dict.fromkeys(("precision", "recall", "f1"), 0.5)
-    table = size_table({"sizes": [bound | fates for bound in bounds]})
+    fates = {"matched": 1, "missed": 1, "false": 1, "precision": 0.5, "recall": 0.5, "f1": 0.5}
+    table = size_table({"sizes": [{"from_px": low, "to_px": high, **fates} for low, high in [(0, 10), (10, 1000), (1000, None)]]})
     assert [row.name for row in table.rows] == ["below 10", "10 to 999", "1,000 and more"]

@@ -23,6 +23,7 @@ from safetensors import safe_open
 from terrazzo.errors import ConflictError, DataError, DivergedError, EnvironmentFault, RecipeError
 from terrazzo.models.bundle import load_bundle
 from terrazzo.recipes.recipe import load_recipe
+from terrazzo.reporting.figures import score_text
 from terrazzo.samples.table import load
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import LAST, Trainer
@@ -62,6 +63,19 @@ class TestARun:
         page = (tiny_run.run / "report.html").read_text(encoding="utf-8")
         assert page.count("<svg") >= 2
         assert "data:image/png;base64," in page
+
+    def test_the_report_shows_history_images_and_confidence(self, tiny_run: Any) -> None:
+        page = (tiny_run.run / "report.html").read_text(encoding="utf-8")
+        found = json.loads((tiny_run.run / "evaluation.json").read_text(encoding="utf-8"))
+        assert [name for name in ("Loss", "Validation scores", "Learning rate") if f">{name}</text>" in page] == [
+            "Loss",
+            "Validation scores",
+            "Learning rate",
+        ]
+        assert f"<dt>Mean confidence</dt><dd>{score_text(found['calibration']['mean_confidence'])}" in page
+        assert page.count("data:image/png;base64,") == 6
+        assert 'id="places"' in page
+        assert all(f"<code>{name}</code>" in page for name in ("metrics.csv", "maps/", "model/", "error_map.gpkg"))
 
     def test_names_it_by_absolute_paths(self, tiny_run: Any) -> None:
         written = tiny_run.result.written

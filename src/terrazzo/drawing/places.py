@@ -1,4 +1,4 @@
-"""Where samples lie in their image and how good the map is there, as SVG text: boxes coloured by score over the picture of the ground."""
+"""Where samples lie in their image and how good the map is there, as SVG text: boxes coloured by score over a grey picture of the ground."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ RAMP: tuple[Color, ...] = ((165, 0, 38), (244, 109, 67), (254, 224, 144), (116, 
 """From bad to good, for colour-blind eyes too."""
 LONGER = 360.0
 """Of the sides of the drawing, in its units."""
-FILLED, PALE = 0.6, 0.3
+FILLED, PALE = 0.62, 0.32
 """Opacity of the boxes of held-out and of training samples."""
 JPEG_QUALITY = 78
 BORDERS = {"train": 'stroke="#000" stroke-opacity=".35" stroke-width=".6"', "held out": 'stroke="#fff" stroke-width="1.6"'}
@@ -66,7 +66,7 @@ def _ground(picture: Picture | None, width: float, height: float) -> str:
     if picture is None:
         return f'<path d="M0 0h{width:.1f}v{height:.1f}h{-width:.1f}Z" fill="currentColor" fill-opacity=".08"/>'
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    Image.fromarray(picture).convert("L").save(buffer, format="JPEG", quality=JPEG_QUALITY)
     source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     return f'<image href="{source}" width="{width:.1f}" height="{height:.1f}" preserveAspectRatio="none"/>'
 

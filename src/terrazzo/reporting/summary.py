@@ -131,7 +131,7 @@ def _wrong_area(area: Mapping[str, Any] | None) -> str | None:
     if area is None or not found:
         return None
     entry = area["classes"][max(found)[1]]
-    unit = area_unit(area["unit"], [entry["mapped"], entry["adjusted"]])
+    unit = area_unit(area["unit"], [each[name] for each in area["classes"] for name in ("mapped", "adjusted")])
     more = "more" if entry["mapped"] > entry["adjusted"] else "less"
     return (
         f"Beware of counting pixels: the map shows {unit.text(entry['mapped'])} {unit.name} of {named(entry['name'])}, {more} than the "
