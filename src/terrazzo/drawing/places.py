@@ -1,4 +1,4 @@
-"""Where samples lie in their image and how good the map is there, as SVG text: boxes coloured by score over a grey picture of the ground."""
+"""Where samples lie in their image and how good the map is there, as SVG text: boxes coloured by score over the ground in grey."""
 
 import base64
 import io
