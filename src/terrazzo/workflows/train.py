@@ -193,7 +193,7 @@ def _facts(samples: Samples, part: str, predictor: Predictor, rows: Sequence[Map
         ("Place", f"{card.crs}{cells}" if card.crs else "no map coordinates"),
         ("Windows", f"{card.window[0]} x {card.window[1]} pixels: {split}"),
         ("Evaluated part", part),
-        ("Network", f"{card.network.kind}, {parameters / 1e6:.2f} million weights"),
+        ("Network", f"{card.network.name}, {parameters / 1e6:.2f} million weights"),
         ("Training", f"{counted(len(rows), 'epoch')}, {max(1, round(seconds / 60)):,} min"),
         ("Computed on", f"{runtime.device.type}, {runtime.precision}"),
         ("Versions", versions_text()),
