@@ -82,10 +82,6 @@ class NetworkContract:
         loss.backward()
         assert loss.isfinite()
 
-    def test_a_fresh_network_is_undecided(self, options: ModelOptions) -> None:
-        shares = build_network(options, 3, 4).eval()(image(1, 3, 64, 64)).softmax(1)
-        assert float((shares.mean(dim=(0, 2, 3)) - 0.25).abs().max()) < 0.1
-
     def test_it_comes_back_from_disk_as_it_was(self, options: ModelOptions, tmp_path: Path) -> None:
         network = build_network(options, 3, 2, seed=3)
         network.train()(image(2, 3, 64, 64))  # running statistics move
@@ -107,7 +103,17 @@ class NetworkContract:
         with torch.inference_mode():
             expected = network(x)
             network.to(memory_format=torch.channels_last)
-            assert torch.allclose(network(x.contiguous(memory_format=torch.channels_last)), expected, atol=1e-4, rtol=1e-4)
+            found = network(x.contiguous(memory_format=torch.channels_last))
+        # of fresh networks without running statistics the logits may be in the thousands
+        assert float((found - expected).abs().max()) <= 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+class OwnNetworkContract(NetworkContract):
+    """What the networks of the project keep besides."""
+
+    def test_a_fresh_network_is_undecided(self, options: ModelOptions) -> None:
+        shares = build_network(options, 3, 4).eval()(image(1, 3, 64, 64)).softmax(1)
+        assert float((shares.mean(dim=(0, 2, 3)) - 0.25).abs().max()) < 0.1
 
 
 def silent(network: nn.Module, options: ModelOptions) -> list[str]:
@@ -136,7 +142,7 @@ def card(options: ModelOptions) -> ModelCard:
     )
 
 
-class TestUNet(NetworkContract):
+class TestUNet(OwnNetworkContract):
     VARIANTS = (
         ModelOptions(filters=4, depth=3),
         ModelOptions(filters=4, depth=2, kernel=5, activation="elu", norm="group", dropout=0.2, upsample="bilinear", pooling="average"),
@@ -162,7 +168,7 @@ class TestUNet(NetworkContract):
         assert sum(isinstance(module, nn.Dropout2d) for module in network.modules()) == count
 
 
-class TestResidualUNet(NetworkContract):
+class TestResidualUNet(OwnNetworkContract):
     VARIANTS = (
         ModelOptions(kind="resunet", filters=4, depth=3),
         ModelOptions(
