@@ -1,7 +1,6 @@
 """Where a link may lead that comes out of a table, a catalogue or another server, not from the user."""
 
 import ipaddress
-import os
 import socket
 from urllib.parse import urlsplit
 
@@ -60,11 +59,6 @@ def check_host(host: str, typed: frozenset[str], story: str) -> None:
             f"{story}, which is on this machine or in a private network ({private[0]}) and so is not followed. "
             "If you trust it, give its address yourself."
         )
-
-
-def through_proxy() -> bool:
-    """Whether connections go through a proxy that the environment names."""
-    return any(os.environ.get(name) for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))
 
 
 def _numbers(host: str) -> list[str]:
