@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 help:
 	@echo "make demo      simulate, train, predict, evaluate, report: in about two minutes"
 	@echo "make test      the tests, without the slow ones"
-	@echo "make test-all  all tests"
+	@echo "make test-all  all tests, and new examples of the property tests"
 	@echo "make check     format, lint, types, fresh reference"
 	@echo "make docs      write docs/reference.md anew"
 	@echo "make bench     measure speed on this machine"
@@ -42,7 +42,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -q
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -q
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

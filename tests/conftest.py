@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import re
 import secrets
 import socket
@@ -17,9 +18,11 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import settings
 
-# a busy machine is slow, not wrong
-settings.register_profile("terrazzo", deadline=None)
-settings.load_profile("terrazzo")
+# A busy machine is slow, not wrong. The same examples each time, so that a change is judged by what it changes; HYPOTHESIS_PROFILE=search
+# looks for new ones, and `make test-all` does so.
+settings.register_profile("terrazzo", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "terrazzo"))
 
 
 @dataclass(kw_only=True)

@@ -235,14 +235,15 @@ def levels_of(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[f
 def histogram_of(values: NDArray[np.float64], counts: NDArray[np.int64], *, whole: bool) -> Histogram | None:
     """A histogram of sorted values that occur so often, from a little below 1 % to a little above 99 % of them.
 
-    whole: the values are whole numbers, and every bin holds the same number of them. None where all values are one.
+    whole: the values are whole numbers, and every bin holds the same number of them. None where all values are one, or differ
+    by so little that no bins fit between them.
     """
     total = int(counts.sum())
     levels = levels_of(values, counts)
     margin = (levels[99] - levels[1]) * 0.1
     low, high = max(float(values[0]), levels[1] - margin), min(float(values[-1]), levels[99] + margin)
-    if not math.isfinite(high - low) or high <= low:
-        return None
+    if not math.isfinite(high - low) or (high - low) / BINS < np.spacing(max(abs(low), abs(high))):
+        return None  # all one, or so near that doubles have no bins between them
     if whole:
         step = math.ceil((high - low + 1) / BINS)
         bins = math.ceil((math.floor(high) - math.ceil(low) + 1) / step)
