@@ -25,7 +25,7 @@ def test_facts_are_plain_and_the_text_tells_them() -> None:
     assert all(speed > 0 for speed in facts["gigaflops"].values())
     assert facts["devices"][0]["name"] == "cpu"
     assert facts["precision"] in ("float32", "bfloat16")
-    for words in ("Python", "cores", "matrix products", "disk", "packages", facts["device"]):
+    for words in ("Python", "cores", "matrix products", "disk", "packages", facts["device"], facts["precision_why"]):
         assert words in result.text
     assert result.exit_code == 0
 

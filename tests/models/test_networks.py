@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from terrazzo.errors import EnvironmentFault, RecipeError
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.models.bundle import SCALING, ModelCard, load_bundle, save_bundle
-from terrazzo.models.network import build_network, check_network, choose_runtime, has_bfloat16
+from terrazzo.models.network import build_network, check_network, choose_runtime, cpu_precision, precision_for
 from terrazzo.models.options import ARCHITECTURES, ModelOptions
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels
@@ -250,8 +250,25 @@ def test_a_doubled_image_is_not_shifted() -> None:
 
 def test_precision_follows_the_documented_rule() -> None:
     cpu = torch.device("cpu")
-    assert choose_runtime("cpu", "auto").precision == ("bfloat16" if has_bfloat16(cpu) else "float32")
+    assert choose_runtime("cpu", "auto").precision == precision_for(cpu)[0]
     assert choose_runtime("cpu", "float32").precision == "float32"
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision", "why"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True, "cpu_name": "Intel Xeon"}, "bfloat16", "AMX"),
+        ({"amx_bf16": False, "avx512_bf16": True, "cpu_name": "Intel Xeon"}, "float32", "without AMX is slower"),
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC 9R14"}, "bfloat16", "AMD"),
+        ({"avx512_bf16": False, "cpu_name": "AMD EPYC 7763"}, "float32", "no bfloat16"),
+        ({"avx512_bf16": True}, "float32", "without AMX is slower"),
+        ({}, "float32", "no bfloat16"),
+    ],
+)
+def test_a_processor_computes_in_what_it_is_faster_in(flags: dict[str, object], precision: str, why: str) -> None:
+    chosen, told = cpu_precision(flags)
+    assert chosen == precision
+    assert why in told
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from terrazzo.models.machine import DeviceFacts, devices, measure_products
-from terrazzo.models.network import choose_runtime
+from terrazzo.models.network import choose_runtime, precision_for
 from terrazzo.rasters.ahead import cores
 from terrazzo.workflows.context import Context, Result, open_context
 
@@ -37,6 +37,8 @@ class Machine:
     """The one that would be used."""
     precision: str
     """The one that would be used."""
+    precision_why: str
+    """What it rests on."""
     gigaflops: dict[str, float]
     """Of matrix products on that device, by precision."""
     missing: list[str]
@@ -68,6 +70,7 @@ def examine(device: str) -> Machine:
         devices=found,
         device=str(runtime.device),
         precision=runtime.precision,
+        precision_why=precision_for(runtime.device)[1],
         gigaflops=measure_products(runtime.device),
         missing=_missing(absent, found, disk),
     )
@@ -111,7 +114,7 @@ def _missing(absent: list[str], found: list[DeviceFacts], disk: int) -> list[str
     if len(found) == 1:
         lines.append("no CUDA or MPS device: training and prediction use the processor")
     if not any(device.bfloat16 for device in found):
-        lines.append("no bfloat16 in hardware: work is in float32, about half as fast as it could be")
+        lines.append("no fast bfloat16: work is in float32")
     if disk < LITTLE_DISK_BYTES:
         lines.append(f"little disk: {disk / GIB:.1f} GiB free here")
     memory = memory_bytes()
@@ -127,7 +130,7 @@ def _lines(machine: Machine) -> list[str]:
         f"terrazzo {machine.versions['terrazzo']}, Python {machine.python}, {machine.system}",
         f"processor: {machine.processor}, {machine.cores} cores{memory}",
         *(_device_line(device) for device in machine.devices),
-        f"used: {machine.device} in {machine.precision} (--device and precision change it)",
+        f"used: {machine.device} in {machine.precision}: {machine.precision_why} (--device and precision change it)",
         f"matrix products: {speeds}",
         f"disk: {machine.disk_free_bytes / GIB:.1f} GiB free here",
         "packages: " + ", ".join(f"{name} {number}" for name, number in machine.versions.items() if name != "terrazzo"),
@@ -138,4 +141,4 @@ def _lines(machine: Machine) -> list[str]:
 def _device_line(device: DeviceFacts) -> str:
     memory = f", {device.memory_bytes / GIB:.0f} GiB" if device.memory_bytes is not None else ""
     chip = f" ({device.chip})" if device.chip else ""
-    return f"device {device.name}{chip}{memory}: bfloat16 in hardware: {'yes' if device.bfloat16 else 'no'}"
+    return f"device {device.name}{chip}{memory}: fast bfloat16: {'yes' if device.bfloat16 else 'no'}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from terrazzo.models.network import has_bfloat16
+from terrazzo.models.network import precision_for
 
 MEASURE_S = 0.6
 """Seconds that one measurement takes, about."""
@@ -23,16 +23,16 @@ class DeviceFacts:
     memory_bytes: int | None
     """Of the device itself; None where it shares the machine's."""
     bfloat16: bool
-    """Whether the chip multiplies bfloat16 in hardware."""
+    """Whether the chip multiplies bfloat16 faster than float32."""
 
 
 def devices() -> list[DeviceFacts]:
     """The CPU, then accelerators."""
-    found = [DeviceFacts(name="cpu", chip="", memory_bytes=None, bfloat16=has_bfloat16(torch.device("cpu")))]
+    found = [DeviceFacts(name="cpu", chip="", memory_bytes=None, bfloat16=_fast(torch.device("cpu")))]
     for number in range(torch.cuda.device_count()):
         device = torch.device("cuda", number)
         facts = torch.cuda.get_device_properties(device)
-        found.append(DeviceFacts(name=str(device), chip=facts.name, memory_bytes=facts.total_memory, bfloat16=has_bfloat16(device)))
+        found.append(DeviceFacts(name=str(device), chip=facts.name, memory_bytes=facts.total_memory, bfloat16=_fast(device)))
     if torch.backends.mps.is_available():
         found.append(DeviceFacts(name="mps", chip="Apple", memory_bytes=None, bfloat16=False))
     return found
@@ -44,6 +44,10 @@ def measure_products(device: torch.device) -> dict[str, float]:
         "float32": _gigaflops(device, torch.float32),
         "bfloat16": _gigaflops(device, torch.bfloat16),
     }
+
+
+def _fast(device: torch.device) -> bool:
+    return precision_for(device)[0] == "bfloat16"
 
 
 def _gigaflops(device: torch.device, precision: torch.dtype) -> float:

@@ -104,7 +104,9 @@ class TrainingOptions(Options):
     )
     evaluate_every: int = Field(1, ge=1, description="Epochs between evaluations on the validation part.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the chip has it in hardware (AVX512-BF16, AMX, CUDA 8.0 and later), else float32."
+        "auto",
+        description="auto: bfloat16 where the chip is faster in it (AMX, AVX512-BF16 of AMD, CUDA 8.0 and later), else float32; "
+        "doctor says why.",
     )
     workers: int | None = Field(
         None, ge=1, le=256, description="Threads that read and augment samples; default: one a core, 2 to 16. The batches are the same."
