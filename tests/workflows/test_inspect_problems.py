@@ -173,7 +173,7 @@ def test_bands_of_flags_and_of_other_ranges(tmp_path: Path) -> None:
 
 
 def test_8_bit_values_in_16_bits(tmp_path: Path) -> None:
-    only(tif(tmp_path / "a.tif", noise(3, 1, 250).astype(np.uint16)), "8-bit-range")
+    assert "0 to 255, in uint16" in only(tif(tmp_path / "a.tif", noise(3, 1, 250).astype(np.uint16)), "8-bit-range").what
 
 
 def test_images_without_a_place_say_what_is_missing(tmp_path: Path) -> None:

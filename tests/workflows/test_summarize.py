@@ -119,7 +119,7 @@ def test_a_table_gives_what_its_images_give(tmp_path: Path, suffix: str, wide: b
     images, found = summary(tmp_path / "of_images"), summary(tmp_path / "of_table")
     ignored = {"stored"} if note else {"stored", "valid_share", *(["view"] if suffix == ".csv" else [])}
     for one, other in zip(images["bands"], found["bands"], strict=True):
-        alike(without(one, ignored), without(other, ignored))
+        assert_alike(without(one, ignored), without(other, ignored))
     assert found["images"] == 2
     assert [entry["share"] for entry in found["classes"]] == [entry["share"] for entry in images["classes"]]
     if note:
@@ -133,16 +133,16 @@ def without(entry: Any, keys: set[str]) -> Any:
     return {key: without(value, keys) for key, value in entry.items() if key not in keys} if isinstance(entry, dict) else entry
 
 
-def alike(one: Any, other: Any) -> None:
+def assert_alike(one: Any, other: Any) -> None:
     """Equal, but for the rounding of sums."""
     if isinstance(one, dict):
         assert one.keys() == other.keys()
         for key in one:
-            alike(one[key], other[key])
+            assert_alike(one[key], other[key])
     elif isinstance(one, list):
         assert len(one) == len(other)
         for first, second in zip(one, other, strict=True):
-            alike(first, second)
+            assert_alike(first, second)
     else:
         assert one == (pytest.approx(other, rel=1e-12) if isinstance(one, float) else other)
 
@@ -162,7 +162,7 @@ def test_float32_survives_a_csv(tmp_path: Path) -> None:
     summarize([tmp_path / "images"], tmp_path / "of_images", context=context())
     summarize([tmp_path / "table.csv"], tmp_path / "of_table", context=context())
     images, found = summary(tmp_path / "of_images"), summary(tmp_path / "of_table")
-    alike([without(band, {"stored"}) for band in images["bands"]], [without(band, {"stored"}) for band in found["bands"]])
+    assert_alike([without(band, {"stored"}) for band in images["bands"]], [without(band, {"stored"}) for band in found["bands"]])
 
 
 class TestFiles:

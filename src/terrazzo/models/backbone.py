@@ -101,6 +101,7 @@ def _build(options: ModelOptions, bands: int, classes: int) -> nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that some names will be spelled otherwise one day
             return cast("nn.Module", architecture(options.encoder, encoder_weights=None, in_channels=bands, classes=classes, **more))
+    # the builders of smp and timm refuse what does not go together in all of these ways, and have no error of their own
     except (RuntimeError, AssertionError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError, IndexError) as error:
         raise _unfit(options, error) from error
 

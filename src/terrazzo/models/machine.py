@@ -34,7 +34,7 @@ def devices() -> list[DeviceFacts]:
         facts = torch.cuda.get_device_properties(device)
         found.append(DeviceFacts(name=str(device), chip=facts.name, memory_bytes=facts.total_memory, bfloat16=_fast(device)))
     if torch.backends.mps.is_available():
-        found.append(DeviceFacts(name="mps", chip="Apple", memory_bytes=None, bfloat16=False))
+        found.append(DeviceFacts(name="mps", chip="Apple", memory_bytes=None, bfloat16=_fast(torch.device("mps"))))
     return found
 
 

@@ -88,7 +88,7 @@ def fetched(encoder: str) -> Path:
     try:
         return Path(hf_hub_download(repository, FILE, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
-        pass
+        pass  # not fetched yet
     try:
         if not constants.HF_HUB_OFFLINE:
             # the hub's own client tries again and again; whether anybody answers is known sooner

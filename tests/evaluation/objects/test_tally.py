@@ -94,7 +94,7 @@ def whole(truth: Indices, predicted: Indices, numbers: NDArray[np.uint32] | None
     return tally.found()
 
 
-def same(one: FoundObjects, other: FoundObjects) -> None:
+def assert_same(one: FoundObjects, other: FoundObjects) -> None:
     np.testing.assert_array_equal(one.counts(THRESHOLDS), other.counts(THRESHOLDS))
     for mine, theirs in ((one.truth, other.truth), (one.predicted, other.predicted)):
         np.testing.assert_array_equal(mine.sums, theirs.sums)
@@ -151,7 +151,7 @@ def test_bands_of_any_height_give_the_whole(data: st.DataObject) -> None:
         rows = slice(first, end)
         given_truth, given_guess = (None if each is None else each[rows] for each in (numbers, guessed))
         bands.add(first, truth[rows], predicted[rows], given_truth, given_guess)
-    same(bands.found(), one.found())
+    assert_same(bands.found(), one.found())
 
 
 def test_large_bands_and_many_merges_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_large_bands_and_many_merges_change_nothing(monkeypatch: pytest.MonkeyPa
     expected = whole(truth, predicted)
     monkeypatch.setattr(tally_module, "CHUNK_PX", 300)
     monkeypatch.setattr(tally_module, "MERGE_FROM", 10)
-    same(whole(truth, predicted), expected)
+    assert_same(whole(truth, predicted), expected)
 
 
 def test_a_spiral_is_one_object_though_its_arms_meet_only_at_the_end() -> None:

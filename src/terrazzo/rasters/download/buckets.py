@@ -37,7 +37,7 @@ class Bucket:
                 with faults(shown):
                     meta = obstore.head(self.store, key)
             except FileNotFoundError:
-                pass
+                pass  # no file of that name: perhaps a folder
             else:
                 return [self._file(meta, key.rpartition("/")[2])]
         with faults(shown):
