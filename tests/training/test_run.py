@@ -1,6 +1,8 @@
 """What a run folder is, and who may use it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,47 @@ def test_a_run_holds_the_files_that_people_script_against(run: RunFolder) -> Non
         "evaluation.json",
         "report.html",
     ]
+
+
+class TestHeld:
+    def test_the_second_run_is_told_who_is_at_work(self, run: RunFolder) -> None:
+        """Whether it was to resume or not: that is not what is wrong."""
+        with run.held(RECIPE, resume=False) as state:
+            assert state is RunState.NEW
+            for claimed in (False, True):
+                for resume in (False, True):
+                    with pytest.raises(ConflictError, match=f"in use: process {os.getpid()} on"), run.held(RECIPE, resume=resume):
+                        pass
+                if not claimed:
+                    run.claim(RECIPE)
+        with pytest.raises(ConflictError, match="unfinished"), run.held(RECIPE, resume=False):
+            pass
+        with run.held(RECIPE, resume=True) as state:
+            assert state is RunState.UNFINISHED
+
+    def test_a_finished_run_is_not_locked(self, run: RunFolder) -> None:
+        run.claim(RECIPE)
+        put(run.report)
+        for _ in range(2):
+            with run.held(RECIPE, resume=False) as state, run.held(RECIPE, resume=False) as other:
+                assert (state, other) == (RunState.FINISHED, RunState.FINISHED)
+                assert sorted(path.name for path in run.path.iterdir()) == ["recipe.toml", "report.html"]
+
+    def test_a_run_that_ended_just_now_is_finished(self, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The state that counts is that under the lock."""
+        run.claim(RECIPE)
+
+        @contextmanager
+        def waiting(_: Path) -> Iterator[None]:
+            put(run.report)
+            yield
+
+        monkeypatch.setattr("terrazzo.training.run.locked", waiting)
+        with run.held(RECIPE, resume=False) as state:
+            assert state is RunState.FINISHED
+
+    def test_a_folder_of_other_things_gets_no_lock(self, run: RunFolder) -> None:
+        put(run.path / "notes.txt")
+        with pytest.raises(ConflictError, match="holds no run"), run.held(RECIPE, resume=True):
+            pass
+        assert [path.name for path in run.path.iterdir()] == ["notes.txt"]

@@ -187,6 +187,30 @@ class Killed(BaseException):
     """Stands for kill -9."""
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_second_run_in_the_folder_is_told_who_is_at_work(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    context_of: ContextOf,
+    resume: bool,  # noqa: FBT001
+) -> None:
+    """Before it has read an image, and from the first moment of the other on."""
+    asked = []
+
+    def prepare(*_: object) -> None:
+        asked.append(True)
+        with pytest.raises(ConflictError, match=f"run is in use: process {os.getpid()} on .* writes to it"):
+            train(data, tmp_path / "run", resume=resume, context=context_of(data))
+        raise Killed
+
+    monkeypatch.setattr("terrazzo.workflows.train.prepare", prepare)
+    with pytest.raises(Killed):
+        train(data, tmp_path / "run", context=context_of(data))
+    assert asked == [True]
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 class TestResume:
     @pytest.mark.parametrize("place", ["epoch 1", "epoch 2", "model", "evaluation", "report"])
     def test_a_killed_run_ends_like_an_uninterrupted_one(

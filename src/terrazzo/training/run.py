@@ -1,5 +1,7 @@
 """The run folder: what a training leaves, and whether another may use it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -8,6 +10,7 @@ from terrazzo.errors import ConflictError
 from terrazzo.models.bundle import CARD
 from terrazzo.rasters.write import check_writable, write_text
 from terrazzo.training.fit import LAST
+from terrazzo.training.lock import locked
 
 
 class RunState(Enum):
@@ -107,6 +110,21 @@ class RunFolder:
         if state is not RunState.FINISHED:
             check_writable(self.path)
         return state
+
+    @contextmanager
+    def held(self, recipe_toml: str, *, resume: bool) -> Iterator[RunState]:
+        """See whether the folder may take a run of this recipe, and keep other runs out of it; see `check`.
+
+        A finished run is not locked. Raises ConflictError also if another run holds the folder, naming its machine and process.
+        """
+        # an unfinished run may be under way: then that is what is wrong, not that it was not to be resumed
+        state = None if self.state is RunState.UNFINISHED else self.check(recipe_toml, resume=resume)
+        if state is RunState.FINISHED:
+            yield state
+            return
+        with locked(self.path):
+            # what there is now: the holder before may have ended a moment ago
+            yield self.check(recipe_toml, resume=resume)
 
     def claim(self, recipe_toml: str) -> None:
         """Keep the recipe in the folder: from now on it is this recipe's run."""

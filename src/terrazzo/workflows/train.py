@@ -34,6 +34,7 @@ from terrazzo.workflows.course import Course, card, plan
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
 from terrazzo.workflows.lesson import Lesson, judged, prepare
 from terrazzo.workflows.objects import object_files, write_objects
+from terrazzo.workflows.packed_lesson import GivenTable
 from terrazzo.workflows.report_places import scene_maps, small_picture
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.where.layers import save_table, write_error_map
@@ -58,10 +59,16 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
     context, table = with_table(context or open_context(recipe))
     folder = RunFolder(path=Path(out or Path("runs") / Path(recipe).stem).resolve())
     recipe_toml = resolved(context)
-    state = folder.check(recipe_toml, resume=resume)
-    if state is RunState.FINISHED:
-        logger.info("%s is finished; nothing was done.", folder.path)
-        return run_result(folder)
+    with folder.held(recipe_toml, resume=resume) as state:
+        if state is RunState.FINISHED:
+            logger.info("%s is finished; nothing was done.", folder.path)
+        else:
+            work(folder, table, recipe_toml, context)
+    return run_result(folder)
+
+
+def work(folder: RunFolder, table: GivenTable | None, recipe_toml: str, context: Context) -> None:
+    """What of a run is not done yet. table: the samples table that the recipe names."""
     check_network(context.recipe.model)
     use_threads(context.threads)
     runtime = choose_runtime(context.device, context.recipe.training.precision)
@@ -74,7 +81,6 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
     if course is not None:
         fit(folder, lesson, course, context)
     tell(folder, lesson, context)
-    return run_result(folder)
 
 
 def resolved(context: Context) -> str:
