@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from terrazzo import errors
+from terrazzo.recipes.recipe import load_recipe
 from terrazzo.recipes.verbs.table import VERBS
 
 ROOT = Path(__file__).parents[1]
@@ -48,3 +49,9 @@ def test_commands_of_the_guide_are_verbs() -> None:
     used = set(re.findall(r"^ +terrazzo ([a-z]+)", pages, re.MULTILINE))
     assert used <= names
     assert used >= names - {"demo"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.stem)
+def test_examples_are_recipes_and_say_how_they_are_run(path: Path) -> None:
+    load_recipe(path)
+    assert f"#   terrazzo train examples/{path.name} " in path.read_text(encoding="utf-8")

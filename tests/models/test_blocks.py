@@ -4,7 +4,19 @@ import pytest
 import torch
 from torch import nn
 
-from terrazzo.models.blocks import HEAD_SD, Doubling, activation, convolution, doubling, norm, pad_to_multiple, seeded_network, widths
+from terrazzo.models.blocks import (
+    HEAD_SD,
+    Doubling,
+    PickedConv,
+    activation,
+    convolution,
+    doubling,
+    is_strided_pointwise,
+    norm,
+    pad_to_multiple,
+    seeded_network,
+    widths,
+)
 from terrazzo.models.network import build_network
 from terrazzo.models.options import ModelOptions
 
@@ -107,3 +119,32 @@ def test_seeding_leaves_the_callers_generator_alone() -> None:
     torch.manual_seed(5)
     seeded_network(lambda: nn.Linear(3, 3), 99)
     assert torch.equal(torch.rand(3), expected)
+
+
+class TestPickedConvolutions:
+    @pytest.mark.parametrize(("inputs", "outputs", "stride", "groups"), [(3, 5, 2, 1), (16, 8, 2, 1), (6, 4, (2, 3), 2), (8, 8, 1, 1)])
+    def test_they_are_convolutions_of_a_stride(self, inputs: int, outputs: int, stride: int, groups: int) -> None:
+        plain = nn.Conv2d(inputs, outputs, 1, stride=stride, groups=groups)
+        ours = PickedConv(inputs, outputs, 1, stride=stride, groups=groups)
+        ours.load_state_dict(plain.state_dict())
+        x = torch.randn(2, inputs, 13, 18, generator=numbers)
+        expected, found = plain(x), ours(x.contiguous(memory_format=torch.channels_last))
+        assert torch.allclose(found, expected, atol=1e-5)
+        expected.square().sum().backward()
+        found.square().sum().backward()
+        assert plain.weight.grad is not None
+        assert torch.allclose(ours.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-4)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ModelOptions(kind="resunet", filters=4),
+            ModelOptions(architecture="Unet", encoder="resnet18"),
+            ModelOptions(architecture="Unet", encoder="mobileone_s0"),
+        ],
+    )
+    def test_no_network_has_a_plain_one(self, options: ModelOptions) -> None:
+        """Where few channels come in, the gradient of a plain one is written beyond its buffer."""
+        layers = list(build_network(options, 3, 2).modules())
+        assert any(isinstance(layer, PickedConv) and max(layer.stride) > 1 for layer in layers)
+        assert not any(is_strided_pointwise(layer) for layer in layers)

@@ -33,7 +33,7 @@ def test_what_is_fed_is_the_batch() -> None:
     for made, fed in zip(batches, feed(iter(batches), CPU, SCALING), strict=True):
         assert fed.batch is made
         assert np.array_equal(fed.images.numpy(), made.images)
-        assert fed.images.is_contiguous(memory_format=CPU.layout)
+        assert fed.images.is_contiguous(memory_format=torch.channels_last)
         assert fed.target.dtype == torch.int64
         assert np.array_equal(fed.target.numpy(), made.labels)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from terrazzo.errors import RecipeError
-from terrazzo.models.blocks import HEAD_SD, pad_to_multiple
+from terrazzo.models.blocks import HEAD_SD, PickedConv, is_strided_pointwise, pad_to_multiple
 from terrazzo.models.options import ModelOptions
 
 STRIDE = 32
@@ -35,7 +35,7 @@ class Backbone(nn.Module):
         self.least = options.subpixel * SMALLEST_OF.get(str(options.architecture), SMALLEST)
         self.network = _build(options, bands * options.subpixel**2, classes * options.subpixel**2)
         self.multiple = options.subpixel * math.lcm(STRIDE, cast("int", self.network.get_submodule("encoder").output_stride))
-        _replace_norms(self.network)
+        _replace_layers(self.network)
         _begin_undecided(self.network.get_submodule("segmentation_head"))
         if options.encoder.startswith(TIMM):
             self._try(options, bands)
@@ -115,13 +115,16 @@ def _unfit(options: ModelOptions, error: Exception) -> RecipeError:
     )
 
 
-def _replace_norms(network: nn.Module) -> None:
+def _replace_layers(network: nn.Module) -> None:
+    """Put our own in the place of layers that fail on some inputs; weights and their names stay."""
     for parent in list(network.modules()):
-        for name, norm in parent.named_children():
-            if type(norm) is nn.BatchNorm2d:
-                ours = BatchNorm(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
-                ours.load_state_dict(norm.state_dict())
+        for name, layer in parent.named_children():
+            if type(layer) is nn.BatchNorm2d:
+                ours = BatchNorm(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+                ours.load_state_dict(layer.state_dict())
                 parent.register_module(name, ours)
+            elif is_strided_pointwise(layer):
+                parent.register_module(name, PickedConv.like(cast("nn.Conv2d", layer)))
 
 
 def _begin_undecided(head: nn.Module) -> None:

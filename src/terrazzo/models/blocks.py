@@ -67,6 +67,33 @@ class Doubling(nn.Module):
         return doubled[..., :height, :width]
 
 
+class PickedConv(nn.Conv2d):
+    """A 1 x 1 convolution of a stride: picks the pixels that it would look at, then convolves them, which is the same.
+
+    In oneDNN, whose convolutions torch 2.15 takes on CPUs, the gradient of such weights is written beyond its buffer where fewer
+    channels come in than a vector holds (8 with AVX2, 16 with AVX-512) and these come last in memory.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        down, right = self.stride
+        return functional.conv2d(x[..., ::down, ::right], self.weight, self.bias, groups=self.groups)
+
+    @classmethod
+    def like(cls, convolution: nn.Conv2d) -> "PickedConv":
+        """The same, with weights of its own that have the same values. Raises ValueError if it is none of 1 x 1."""
+        if not is_strided_pointwise(convolution):
+            raise ValueError(f"{convolution} is no 1 x 1 convolution of a stride")
+        given, (down, right) = convolution, convolution.stride
+        ours = cls(given.in_channels, given.out_channels, 1, stride=(down, right), groups=given.groups, bias=given.bias is not None)
+        ours.load_state_dict(given.state_dict())
+        return ours
+
+
+def is_strided_pointwise(module: nn.Module) -> bool:
+    """Whether it is a 1 x 1 convolution of a stride, as torch has it."""
+    return type(module) is nn.Conv2d and module.kernel_size == (1, 1) and max(module.stride) > 1 and not any(module.padding)
+
+
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Repeat the lower and right edge until height and width are multiples, so that any size fits the network."""
     bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple

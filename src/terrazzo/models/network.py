@@ -17,6 +17,8 @@ from terrazzo.models.unet import UNet
 
 logger = logging.getLogger(__name__)
 Precision = Literal["float32", "bfloat16"]
+LAYOUT = torch.channels_last
+"""How images and weights lie in memory: channels last, for convolutions read neighbouring channels together."""
 NETWORKS: dict[str, type[UNet | ResidualUNet]] = {"unet": UNet, "resunet": ResidualUNet}
 
 
@@ -50,16 +52,7 @@ class Runtime:
 
     def place(self, network: nn.Module) -> nn.Module:
         """Move the network to the device, in the layout that its images will have."""
-        return network.to(device=self.device, memory_format=self.layout)  # type: ignore[call-overload, no-any-return]
-
-    @property
-    def layout(self) -> torch.memory_format:
-        """How images lie in memory: channels last, for convolutions read neighbouring channels together.
-
-        Not so on CPUs without AVX-512: there torch 2.15 writes beyond its buffers in strided convolutions of few channels.
-        """
-        narrow = self.device.type == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-        return torch.contiguous_format if narrow else torch.channels_last
+        return network.to(device=self.device, memory_format=LAYOUT)  # type: ignore[call-overload, no-any-return]
 
     def logits(self, network: nn.Module, images: Tensor) -> Tensor:
         """(batch, bands, height, width) float32 in, float32 logits out; matrix products in the runtime's precision."""

@@ -7,7 +7,7 @@ Residual Networks", 2016.
 from torch import Tensor, nn
 from torch.nn import functional
 
-from terrazzo.models.blocks import activation, climb, convolution, doubling, initialize, norm, pad_to_multiple, widths
+from terrazzo.models.blocks import PickedConv, activation, climb, convolution, doubling, initialize, norm, pad_to_multiple, widths
 from terrazzo.models.options import ModelOptions
 
 
@@ -28,7 +28,7 @@ class ResidualBlock(nn.Module):
         if options.dropout and options.dropout_in == "blocks":
             layers.append(nn.Dropout2d(options.dropout))
         self.body = nn.Sequential(*layers)
-        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=options.norm == "none"), norm(options, outputs))
+        self.shortcut = nn.Sequential(PickedConv(inputs, outputs, 1, stride=stride, bias=options.norm == "none"), norm(options, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut: Tensor = self.shortcut(x)

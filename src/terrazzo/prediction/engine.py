@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from terrazzo.models.bundle import Bundle
-from terrazzo.models.network import Runtime
+from terrazzo.models.network import LAYOUT, Runtime
 from terrazzo.prediction.blend import PROBABILITY_ONE
 from terrazzo.rasters.window import Window
 
@@ -58,7 +58,7 @@ class Engine:
         images = np.zeros((self.batch_size, *chips[0].shape), np.float32)
         for number, chip in enumerate(chips):
             images[number] = chip
-        batch = torch.from_numpy(images).to(self.runtime.device, memory_format=self.runtime.layout)
+        batch = torch.from_numpy(images).to(self.runtime.device, memory_format=LAYOUT)
         probabilities = self.runtime.logits(self._network, batch)[: len(chips)].softmax(1)
         # through int32: torch has no uint16 arithmetic on every device
         return (probabilities * PROBABILITY_ONE).round_().to(torch.int32).cpu().numpy().astype(np.uint16)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from terrazzo.models.network import Runtime
+from terrazzo.models.network import LAYOUT, Runtime
 from terrazzo.samples.augment.device import augment_batch
 from terrazzo.samples.loader.batch import Allocate, Batch
 from terrazzo.samples.loader.stored import StoredBatch
@@ -49,7 +49,7 @@ def _fed(batch: Batch | StoredBatch, runtime: Runtime, scaling: Scaling) -> Fed:
         holes = _there(batch.holes, runtime) if batch.holes is not None else None
         images, labels = augment_batch(_there(batch.values, runtime), labels, holes, batch.augmentations, scaling)
     # the layout changes and labels grow where they arrive: what travels is small
-    return Fed(batch=batch, images=images.contiguous(memory_format=runtime.layout), target=labels.long())
+    return Fed(batch=batch, images=images.contiguous(memory_format=LAYOUT), target=labels.long())
 
 
 def _there(array: NDArray[Any], runtime: Runtime) -> Tensor:
