@@ -19,7 +19,19 @@ from terrazzo.errors import EnvironmentFault, RasterError, WindowError
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.rows import TiffFile
-from terrazzo.rasters.write import LEGEND_TAG, NODATA, BandWriter, MapStyle, MapWriter, check_writable, write_bytes, write_text, writing
+from terrazzo.rasters.write import (
+    LEGEND_TAG,
+    NODATA,
+    BandWriter,
+    MapStyle,
+    MapWriter,
+    check_writable,
+    sweep,
+    write_bytes,
+    write_csv,
+    write_text,
+    writing,
+)
 
 STYLE = MapStyle(colors={0: (10, 20, 30), 1: (250, 0, 0), 2: (0, 0, 255)}, legend_json='{"name": "é <script> \\" = 中"}')
 PLACE = Grid(shape=(700, 530), crs=CRS.from_epsg(32616), transform=Affine(2, 1, 100, 1, -2, 900))
@@ -267,4 +279,29 @@ def test_a_disk_that_is_full_leaves_no_half_file(tmp_path: Path, name: str) -> N
     assert done.returncode == 1
     assert str(tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_holds_what_was_given_exactly(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [("name", "value"), ('a "b", c', 0.1 + 0.2), ("é", None), ("", 3)])
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == '"name","value"\n"a ""b"", c",0.30000000000000004\n"é",""\n"",3\n'
+
+
+def test_sweep_takes_what_is_half_written_alone(tmp_path: Path) -> None:
+    sweep(tmp_path / "missing")
+    left = [".last-0123abcd.safetensors", ".a-0123abcd", ".writable-00000000", ".tmpa1B2c3", ".a.b-c-0123abcd.tif"]
+    others = ["last-0123abcd.safetensors", ".a-0123abc.tif", ".DS_Store", ".tmp", ".a-0123abcd.part.json"]
+    for name in (*left, *others):
+        (tmp_path / name).touch()
+    (tmp_path / ".folder-0123abcd").mkdir()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, ".folder-0123abcd"])
+
+
+def test_sweep_knows_what_a_killed_writer_leaves(tmp_path: Path) -> None:
+    script = "import os, sys; from pathlib import Path; from terrazzo.rasters.write import writing\n"
+    script += "with writing(Path(sys.argv[1])) as path: path.touch(); os._exit(9)"
+    subprocess.run([sys.executable, "-c", script, tmp_path / "map.tif"], check=False)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tif"]
+    sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from terrazzo.errors import EnvironmentFault, ModelError
-from terrazzo.training import checkpoint
+from terrazzo.models import tensors
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
@@ -41,12 +41,12 @@ def some_tensors() -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("state", [STATE, TrainingState.start()])
 def test_round_trip(tmp_path: Path, state: TrainingState) -> None:
-    tensors = some_tensors()
-    save_checkpoint(tmp_path / "new" / "last.safetensors", Checkpoint(state=state, tensors=tensors))
+    given = some_tensors()
+    save_checkpoint(tmp_path / "new" / "last.safetensors", Checkpoint(state=state, tensors=given))
     found = load_checkpoint(tmp_path / "new" / "last.safetensors", CPU)
     assert found.state == state
-    assert found.tensors.keys() == tensors.keys()
-    assert all(torch.equal(found.tensors[name], tensor) and found.tensors[name].dtype == tensor.dtype for name, tensor in tensors.items())
+    assert found.tensors.keys() == given.keys()
+    assert all(torch.equal(found.tensors[name], tensor) and found.tensors[name].dtype == tensor.dtype for name, tensor in given.items())
 
 
 def test_killed_while_writing_the_previous_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_killed_while_writing_the_previous_one_stays(tmp_path: Path, monkeypatch
         temporary.write_bytes(before[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "save_file", half)
+    monkeypatch.setattr(tensors, "save_file", half)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(path, Checkpoint(state=STATE, tensors={}))
     assert path.read_bytes() == before
@@ -69,7 +69,7 @@ def test_a_full_disk_is_a_fault_of_the_environment(tmp_path: Path, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(tensors, "save_file", full)
     with pytest.raises(EnvironmentFault, match="No space left on device"):
         save_checkpoint(tmp_path / "last.safetensors", Checkpoint(state=STATE, tensors={}))
     assert list(tmp_path.iterdir()) == []

@@ -155,3 +155,18 @@ class TestHeld:
         with pytest.raises(ConflictError, match="holds no run"), run.held(RECIPE, resume=True):
             pass
         assert [path.name for path in run.path.iterdir()] == ["notes.txt"]
+
+    def test_what_a_killed_run_left_half_written_goes(self, run: RunFolder) -> None:
+        run.claim(RECIPE)
+        left = [
+            ".recipe-1a2b3c4d.toml",
+            ".writable-1a2b3c4d",
+            "checkpoints/.last-0123abcd.safetensors",
+            "checkpoints/.tmpA1b2C3",
+        ]
+        others = ["checkpoints/last.safetensors", ".DS_Store", "model/notes-1a2b3c4d.txt", ".tmp", ".notes.txt"]
+        for name in (*left, *others):
+            put(run.path / name)
+        with run.held(RECIPE, resume=True):
+            assert [name for name in left if (run.path / name).exists()] == []
+            assert [name for name in others if not (run.path / name).exists()] == []

@@ -27,7 +27,7 @@ from terrazzo.reporting.figures import score_text
 from terrazzo.samples.table import load
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import LAST, Trainer
-from terrazzo.workflows.account_tables import LOG, TABLES
+from terrazzo.workflows.account_tables import TABLES
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.train import train
 
@@ -49,7 +49,7 @@ class TestARun:
         }
         rest = {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif", "split.csv"}
         assert {"classes.csv", "confusion.csv", "calibration.csv", "thresholds.csv", "area.csv"} <= names
-        assert names - set(wanted.split()) - {*TABLES, LOG} == rest | where
+        assert names - set(wanted.split()) - {*TABLES, "metrics.csv"} == rest | where
 
     def test_leaves_curves_log_and_report_of_each_class(self, tiny_run: Any) -> None:
         log = pd.read_csv(tiny_run.run / "metrics.csv")
@@ -221,6 +221,8 @@ class TestResume:
             kill_at(patch, place)
             with pytest.raises(Killed):
                 train(data, run, context=context_of(data))
+        if place == "epoch 2":
+            assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == [1]
         with pytest.raises(ConflictError, match="Go on with --resume"):
             train(data, run, context=context_of(data))
         train(data, run, resume=True, context=context_of(data))
@@ -235,6 +237,7 @@ class TestResume:
         ):
             assert mine[name] == whole[name], name
         assert [json.loads(line)["epoch"] for line in mine["metrics.jsonl"].splitlines()] == [1, 2]
+        assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == [1, 2]
 
     def test_a_new_run_may_say_resume(self, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
         done = train(data, tmp_path / "run", resume=True, context=context_of(data, "training.epochs=1"))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from terrazzo.errors import ModelError, RecipeError
@@ -17,10 +17,11 @@ from terrazzo.labels.legend import Legend
 from terrazzo.models.blocks import widths
 from terrazzo.models.network import build_network
 from terrazzo.models.options import ModelOptions
+from terrazzo.models.tensors import write_tensors
 from terrazzo.options import Options
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import BAND_LIMIT
-from terrazzo.rasters.write import write_text, writing
+from terrazzo.rasters.write import write_text
 from terrazzo.samples.scaling import Scaling
 
 FORMAT: Literal["terrazzo-model"] = "terrazzo-model"
@@ -89,9 +90,7 @@ def _default(data: DataOptions, names: Sequence[str]) -> DataOptions:
 
 def save_bundle(folder: Path, network: nn.Module, card: ModelCard) -> None:
     """Write both files, each atomically; the weights first, so that a card never stands without them."""
-    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in network.state_dict().items()}
-    with writing(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+    write_tensors(folder / WEIGHTS, network.state_dict())
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 

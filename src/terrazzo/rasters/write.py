@@ -1,8 +1,11 @@
 """Files that are whole under their final name, or not there: any file, class maps, probabilities."""
 
+import csv
+import io
 import os
+import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,9 @@ LEGEND_TAG = "TERRAZZO_LEGEND"
 
 PROVENANCE_TAG = "TERRAZZO_PROVENANCE"
 """The tag that says what a class map was made with, as JSON."""
+
+_HALF_WRITTEN = re.compile(r"\..*-[0-9a-f]{8}(\.[^.]*)?|\.tmp\w{6}")
+"""Names of what is not whole yet: of `writing`, of `check_writable`, and of the library that writes tensors."""
 
 
 @contextmanager
@@ -63,6 +69,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
+def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a table whole or not at all: texts stand in quotes, numbers are exact, None is empty; see `writing`."""
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(
+        ["" if value is None else value for value in row] for row in rows
+    )
+    write_text(path, text.getvalue())
+
+
 def check_writable(folder: Path) -> None:
     """Make a folder if it is missing and prove that files can be written to it.
 
@@ -77,6 +92,14 @@ def check_writable(folder: Path) -> None:
     finally:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left half written in a folder, which nobody else may be writing to now."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _HALF_WRITTEN.fullmatch(path.name) and path.is_file():
+                path.unlink()
 
 
 @dataclass(frozen=True, kw_only=True)

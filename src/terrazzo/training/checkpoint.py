@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from terrazzo.errors import ModelError
-from terrazzo.rasters.write import writing
+from terrazzo.models.tensors import write_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +81,8 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write atomically: whoever is killed in between leaves the previous checkpoint whole."""
-    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in checkpoint.tensors.items()}
-    with writing(path) as temporary:
-        save_file(tensors, temporary, {"state": json.dumps(asdict(checkpoint.state))})
+    """Write atomically: whoever is killed in between, or fills the disk, leaves the previous checkpoint whole."""
+    write_tensors(path, checkpoint.tensors, {"state": json.dumps(asdict(checkpoint.state))})
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:

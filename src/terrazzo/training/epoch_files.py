@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from safetensors.torch import save_file
 from torch import Tensor
 
-from terrazzo.rasters.write import writing
+from terrazzo.models.tensors import write_tensors
 
 NAME = re.compile(r"epoch_(\d{4,})_loss_.*\.safetensors")
 
@@ -27,8 +26,7 @@ def keep_epoch(path: Path, weights: dict[str, Tensor], keep: Keep) -> None:
     """
     if keep == "best":
         return
-    with writing(path) as temporary:
-        save_file({name: tensor.detach().contiguous().cpu() for name, tensor in weights.items()}, temporary)
+    write_tensors(path, weights)
     if keep != "all":
         for _, old in _epochs(path.parent)[:-keep]:
             old.unlink()

@@ -1,9 +1,10 @@
-"""metrics.jsonl: one line an epoch, on disk as soon as the epoch ends."""
+"""metrics.jsonl: one line an epoch, on disk as soon as the epoch ends, and what shows the same in other forms."""
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import NotRequired, Protocol, TypedDict
 
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import pixel_scores
@@ -37,18 +38,33 @@ def validation_row(loss: float, confusion: Confusion) -> ValidationRow:
     )
 
 
-class MetricsLog:
-    """Appends to metrics.jsonl."""
+class Mirror(Protocol):
+    """The rows of the log in another form."""
 
-    def __init__(self, path: Path) -> None:
+    def anew(self, rows: Sequence[MetricsRow]) -> None:
+        """Show these epochs, and no others."""
+        ...
+
+    def add(self, row: MetricsRow) -> None:
+        """Show one epoch more."""
+        ...
+
+
+class MetricsLog:
+    """Keeps metrics.jsonl, and its mirrors alike."""
+
+    def __init__(self, path: Path, mirrors: Sequence[Mirror] = ()) -> None:
         self.path = path
+        self.mirrors = mirrors
 
     def write(self, row: MetricsRow) -> None:
-        """Append one epoch; it survives a crash right after."""
+        """Append one epoch; it survives a crash right after. Mirrors follow, which a crash in between leaves for `cut` to mend."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        for mirror in self.mirrors:
+            mirror.add(row)
 
     def rows(self) -> list[MetricsRow]:
         """All epochs so far; a half-written last line, as a crash leaves it, does not count."""
@@ -58,6 +74,8 @@ class MetricsLog:
         return [json.loads(line) for line in lines[:-1]]
 
     def cut(self, epochs: int) -> None:
-        """Forget what came after an epoch: a resumed run writes it again."""
+        """Forget what came after an epoch, which a resumed run writes again. Called before the first `write`."""
         rows = [row for row in self.rows() if row["epoch"] <= epochs]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+        for mirror in self.mirrors:
+            mirror.anew(rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from terrazzo.errors import ConflictError
 from terrazzo.models.bundle import CARD
-from terrazzo.rasters.write import check_writable, write_text
+from terrazzo.rasters.write import check_writable, sweep, write_text
 from terrazzo.training.fit import LAST
 from terrazzo.training.lock import locked
 
@@ -40,6 +40,10 @@ class RunFolder:
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
+
+    @property
+    def metrics_table(self) -> Path:
+        return self.path / "metrics.csv"
 
     @property
     def windows(self) -> Path:
@@ -124,7 +128,15 @@ class RunFolder:
             return
         with locked(self.path):
             # what there is now: the holder before may have ended a moment ago
-            yield self.check(recipe_toml, resume=resume)
+            state = self.check(recipe_toml, resume=resume)
+            if state is not RunState.FINISHED:
+                self._sweep()
+            yield state
+
+    def _sweep(self) -> None:
+        """Remove what a run that was killed left half written: each may be as large as a checkpoint."""
+        for folder in (self.path, self.checkpoints, self.model):
+            sweep(folder)
 
     def claim(self, recipe_toml: str) -> None:
         """Keep the recipe in the folder: from now on it is this recipe's run."""

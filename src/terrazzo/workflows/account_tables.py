@@ -1,22 +1,17 @@
 """Every number of evaluation.json as CSV, for spreadsheets and scripts."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from terrazzo.evaluation.scores import pixel_scores
 from terrazzo.evaluation.tally.collection import SetTally
-from terrazzo.rasters.write import write_text
+from terrazzo.rasters.write import write_csv
 
 Row = Sequence[object]
 
 TABLES = ("summary.csv", "classes.csv", "scenes.csv", "confusion.csv", "calibration.csv", "thresholds.csv", "area.csv", "object_scores.csv")
 """What may lie beside evaluation.json; those of parts that are missing are not written."""
-
-LOG = "metrics.csv"
-"""The figures of each epoch of a run."""
 
 
 def write_tables(folder: Path, evaluation: Mapping[str, Any], tally: SetTally) -> list[Path]:
@@ -26,38 +21,9 @@ def write_tables(folder: Path, evaluation: Mapping[str, Any], tally: SetTally) -
     for name, maker in zip(TABLES, makers, strict=True):
         rows = list(maker(evaluation) if maker is not None else _scenes(tally, evaluation))
         if len(rows) > 1:
-            write_text(folder / name, _text(rows))
+            write_csv(folder / name, rows)
             written.append(folder / name)
     return written
-
-
-def write_log(folder: Path, epochs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    """Write the rows of metrics.jsonl as a table, a row an epoch: figures of the validation part are called validation_..., those of
-    classes end in the class.
-    """
-    flat = [dict(_flat(epoch, names)) for epoch in epochs]
-    columns = list(dict.fromkeys(name for row in flat for name in row))
-    write_text(folder / LOG, _text([columns, *([row.get(name) for name in columns] for row in flat)]))
-
-
-def _flat(figures: Mapping[str, Any], names: Sequence[str], before: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, names, f"{before}{key}_")
-        elif isinstance(value, list):
-            of = names if len(value) == len(names) else [str(number) for number in range(len(value))]
-            yield from ((f"{before}{key}_{name}", figure) for name, figure in zip(of, value, strict=True))
-        elif value is not None:
-            yield f"{before}{key}", value
-
-
-def _text(rows: Iterable[Row]) -> str:
-    """Texts stand in quotes, numbers are exact, what is undefined is empty."""
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(
-        ["" if value is None else value for value in row] for row in rows
-    )
-    return text.getvalue()
 
 
 def _summary(evaluation: Mapping[str, Any]) -> Iterator[Row]:

@@ -25,10 +25,10 @@ from terrazzo.samples.split.exact import list_text
 from terrazzo.samples.table import PARTS, Samples
 from terrazzo.training.fit import best_weights
 from terrazzo.training.metrics import MetricsLog
+from terrazzo.training.metrics_table import MetricsTable
 from terrazzo.training.run import RunFolder, RunState
 from terrazzo.training.windows import WindowLog
 from terrazzo.workflows.account import Account, Shown, panels, versions_text, with_scores, write_page, write_scores
-from terrazzo.workflows.account_tables import write_log
 from terrazzo.workflows.context import Context, Result, Written, open_context
 from terrazzo.workflows.course import Course, card, plan
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
@@ -91,7 +91,7 @@ def resolved(context: Context) -> str:
 
 def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> None:
     """Fit the network, from the last checkpoint where there is one, and keep the model."""
-    trainer, log = course.trainer, MetricsLog(folder.metrics)
+    trainer, log = course.trainer, MetricsLog(folder.metrics, [MetricsTable(folder.metrics_table, lesson.legend.names)])
     if folder.resumable:
         trainer.resume(folder.checkpoints)
         logger.info("Resumed after step %d of %d (epoch %d).", trainer.state.step, trainer.steps, trainer.state.epoch + 1)
@@ -139,7 +139,6 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
     if found.tally.objects is not None:
         write_objects(folder.path, found.tally.objects, {scene: store.raster(scene).grid for scene in found.maps})
     write_scores(folder.path, account)
-    write_log(folder.path, rows, legend.names)
     maps, left_out = scene_maps(
         with_scores(full.samples.frame, found.scores), store.shape, lambda scene: small_picture(store.raster(scene))
     )
