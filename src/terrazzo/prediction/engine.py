@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from terrazzo.models.bundle import Bundle
 from terrazzo.models.network import LAYOUT, Runtime
 from terrazzo.prediction.blend import PROBABILITY_ONE
+from terrazzo.prediction.refine.views import ONLY_AS_IT_IS, View, mean_over
 from terrazzo.rasters.window import Window
 
 LONGEST_WAIT = 4
@@ -30,9 +32,11 @@ class ReadWindow:
 class Engine:
     """Runs a model's network. A batch is padded to its full size: its shape, and so its arithmetic, never changes."""
 
-    def __init__(self, bundle: Bundle, runtime: Runtime, batch_size: int) -> None:
+    def __init__(self, bundle: Bundle, runtime: Runtime, batch_size: int, views: Sequence[View] = ONLY_AS_IT_IS) -> None:
+        """views: the ways in which each window is looked at; the mean of their probabilities counts."""
         self.batch_size = batch_size
         self.runtime = runtime
+        self._views = views
         self._network = runtime.place(bundle.network).eval()
 
     def run(self, windows: Iterable[ReadWindow]) -> Iterator[tuple[ReadWindow, NDArray[np.uint16] | None]]:
@@ -59,9 +63,13 @@ class Engine:
         for number, chip in enumerate(chips):
             images[number] = chip
         batch = torch.from_numpy(images).to(self.runtime.device, memory_format=LAYOUT)
-        probabilities = self.runtime.logits(self._network, batch)[: len(chips)].softmax(1)
+        probabilities = mean_over(self._views, self._probabilities, batch)[: len(chips)]
         # through int32: torch has no uint16 arithmetic on every device
         return (probabilities * PROBABILITY_ONE).round_().to(torch.int32).cpu().numpy().astype(np.uint16)
+
+    def _probabilities(self, batch: Tensor) -> Tensor:
+        """(batch, bands, height, width) to (batch, classes, height, width), float32."""
+        return self.runtime.logits(self._network, batch.contiguous(memory_format=LAYOUT)).softmax(1)
 
 
 def _paired(waiting: Sequence[ReadWindow], results: NDArray[np.uint16] | None) -> Iterator[tuple[ReadWindow, NDArray[np.uint16] | None]]:

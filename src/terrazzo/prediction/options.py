@@ -1,10 +1,12 @@
 """[prediction]: how windows become a map."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from terrazzo.options import Options
+
+Scale = Annotated[float, Field(ge=0.25, le=4)]
 
 
 class PredictionOptions(Options):
@@ -16,3 +18,11 @@ class PredictionOptions(Options):
     batch_size: int = Field(8, ge=1, le=1024, description="Windows a forward pass.")
     probabilities: bool = Field(False, description="Also write the class probabilities, as uint16, 65535 = 1.")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="As in [training].")
+    tta: Literal["none", "flips", "d4"] = Field(
+        "none",
+        description="Test-time augmentation: the mean of the probabilities of each window and its mirror images (flips: 4 passes), with "
+        "quarter turns too (d4: 8 passes).",
+    )
+    tta_scales: list[Scale] = Field(
+        [1.0], min_length=1, max_length=8, description="Sizes at which each window is looked at, 1 its own; the mean of all counts."
+    )

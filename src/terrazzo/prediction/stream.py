@@ -23,6 +23,7 @@ from terrazzo.prediction.blend import BlendBand, BlendedRows
 from terrazzo.prediction.engine import Engine, ReadWindow
 from terrazzo.prediction.enlarge import at_full_size
 from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.refine.views import views_of
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.progress import Advance
 from terrazzo.rasters.raster import Raster, open_raster
@@ -67,7 +68,8 @@ class Predictor:
     @classmethod
     def of(cls, bundle: Bundle, device: str, options: PredictionOptions) -> "Predictor":
         """Put a model on a device. Raises EnvironmentFault if it is not there."""
-        return cls(bundle=bundle, engine=Engine(bundle, choose_runtime(device, options.precision), options.batch_size), options=options)
+        runtime = choose_runtime(device, options.precision)
+        return cls(bundle=bundle, engine=Engine(bundle, runtime, options.batch_size, views_of(options)), options=options)
 
     def provenance(self, raster: Raster) -> str:
         """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents."""
