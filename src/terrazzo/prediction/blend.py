@@ -42,6 +42,16 @@ class BlendedRows:
     valid: NDArray[np.bool_]
     """(rows, width)."""
 
+    @property
+    def row_end(self) -> int:
+        """The first row below."""
+        return self.row_off + len(self.totals)
+
+    def from_row(self, row: int) -> "BlendedRows":
+        """Those from a row of the map on; one of them at least must lie there."""
+        cut = max(0, row - self.row_off)
+        return BlendedRows(row_off=self.row_off + cut, sums=self.sums[:, cut:], totals=self.totals[cut:], valid=self.valid[cut:])
+
     def indices(self) -> NDArray[np.uint8]:
         """Class indices (rows, width) of the largest probability; 255 where invalid or not predicted."""
         best: NDArray[np.uint8] = self.sums.argmax(axis=0).astype(np.uint8)

@@ -17,17 +17,23 @@ from terrazzo.rasters.window import Shape, Window
 Numbers = NDArray[np.float32]
 
 
-def at_full_size(pieces: Iterable[BlendedRows], working: Shape, full: Raster) -> Iterator[BlendedRows]:
+def first_needed(working: int, full: int, row: int) -> int:
+    """The first row of the working size that a row of the full size is made of. working, full: heights in pixels."""
+    return int(_Between.of(working, full).first[row])
+
+
+def at_full_size(pieces: Iterable[BlendedRows], working: Shape, full: Raster, first_row: int = 0) -> Iterator[BlendedRows]:
     """Finished rows of the image, in order.
 
     Probabilities are interpolated linearly between the working pixels that have one. A pixel is valid where the image's own is.
 
-    pieces: from top to bottom, together every working row once. working: (height, width) they are of. full: the image at its own size.
+    pieces: from top to bottom, every working row once, from the one on that is first needed. working: (height, width) they are of.
+    full: the image at its own size. first_row: of the image, from which on rows are wanted.
     """
     columns = _Between.of(working[1], full.shape[1])
     rows = _Between.of(working[0], full.shape[0])
     kept = _Shares.none()
-    done = 0
+    done = first_row
     for piece in pieces:
         kept = kept.followed_by(_Shares.of(piece))
         ready = int(np.searchsorted(rows.second, kept.row_off + kept.height))

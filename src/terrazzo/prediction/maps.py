@@ -1,9 +1,12 @@
 """Class maps and probabilities on disk: what they are called, and writing them as their rows are finished."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from terrazzo.errors import RasterError
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
+from terrazzo.prediction.journal import Block, Journal
 from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.raster import Raster, open_raster
@@ -19,6 +23,8 @@ from terrazzo.rasters.write import PROVENANCE_TAG, BandWriter, MapStyle, MapWrit
 logger = logging.getLogger(__name__)
 MAP_SUFFIX = "_predseg"
 PROBABILITIES_SUFFIX = "_probabilities"
+BLOCK_PX = 2**22
+"""Finished rows are kept once they hold this many pixels. A map of no more has no journal: it is as quickly made anew."""
 THINNED = 8
 """Every n-th row and column counts for the histogram of probabilities."""
 
@@ -70,6 +76,15 @@ class Tally:
         shares = sums[:, seen].max(axis=0) / (totals[seen] * float(PROBABILITY_ONE))
         self._confidence += np.histogram(shares, bins=10, range=(0, 1))[0]
 
+    def notes(self) -> dict[str, list[int]]:
+        """What was counted, for the journal."""
+        return {"classes": self._classes.tolist(), "confidence": self._confidence.tolist()}
+
+    def add_notes(self, notes: Mapping[str, Any]) -> None:
+        """Add what was counted elsewhere or before."""
+        self._classes += np.array(notes["classes"], np.int64)
+        self._confidence += np.array(notes["confidence"], np.int64)
+
     def tell(self) -> None:
         """Warn if everything is one class."""
         present = np.flatnonzero(self._classes[:IGNORE])
@@ -81,29 +96,59 @@ class Tally:
         logger.warning("Every predicted pixel is '%s'. Its probability, by tenths from: %s.", name, shares)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Who follows what is written."""
+
+    seen: RowsSeen | None = None
+    shown: Shown | None = None
+    """What of a class map is written; `seen` gets all that was predicted."""
+
+    @property
+    def needs_all_rows(self) -> bool:
+        return self.seen is not None or self.shown is not None
+
+
 def write_maps(
     jobs: Mapping[Path, Job], predictor: Predictor, progress: Progress, seen: RowsSeen | None = None, shown: Shown | None = None
 ) -> list[Path]:
     """Predict each job to its class map, and its probabilities where the options ask; returns what was written.
 
     A map appears under its name only when it is whole and was read back. If all maps are of one class, a warning says so.
+    Large maps have a journal, so that the same call goes on where this one was broken off; not where others follow every row.
     shown: what of a class map is written; `seen` gets all that was predicted.
+    Raises ConflictError if another process is at a map, or left one that is made otherwise.
     """
+    watch = Watch(seen=seen, shown=shown)
+    journals = {} if watch.needs_all_rows else {path: found for path, job in jobs.items() if (found := open_journal(path, job, predictor))}
+    works = {path: _after(job, journals.get(path)) for path, job in jobs.items()}
     written: list[Path] = []
     tally = Tally(predictor.bundle.legend)
-    with progress.task("predict", windows_of(list(jobs.values())), "windows") as advance:
-        pieces = predict_rows(list(jobs.values()), predictor, advance)
-        for path, work in jobs.items():
-
-            def each(rows: BlendedRows, indices: NDArray[np.uint8], work: Job = work) -> NDArray[np.uint8]:
-                tally.add(rows, indices)
-                if seen is not None:
-                    seen(work, rows, indices)
-                return indices if shown is None else shown(work, rows.row_off, indices)
-
-            written += _write_map(path, work, pieces, predictor, each)
+    with progress.task("predict", windows_of(list(works.values())), "windows") as advance:
+        pieces = predict_rows(list(works.values()), predictor, advance)
+        for path, work in works.items():
+            one = _OneMap(path, work, predictor, watch, tally)
+            written += one.write_whole(pieces) if path not in journals else one.write_on(pieces, journals[path])
     tally.tell()
     return written
+
+
+def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
+    """The journal of a map; None if the map is too small for one. Raises ConflictError if there is one of a map that is made otherwise."""
+    height, width = job.mapped.shape
+    if height * width <= BLOCK_PX:
+        return None
+    facts = json.loads(predictor.provenance(job.raster))
+    made_with = {**facts, **predictor.runtime_facts(), "probabilities": predictor.options.probabilities}
+    return Journal(path, made_with, width, len(predictor.bundle.legend.classes))
+
+
+def _after(job: Job, journal: Journal | None) -> Job:
+    """A job without the rows that are done."""
+    if journal is None or not journal.rows_done:
+        return job
+    logger.info("%s goes on at row %d of %d.", journal.path, journal.rows_done, job.mapped.shape[0])
+    return replace(job, first_row=journal.rows_done)
 
 
 def follow_maps(jobs: Sequence[Job], predictor: Predictor, progress: Progress, seen: RowsSeen) -> None:
@@ -115,20 +160,105 @@ def follow_maps(jobs: Sequence[Job], predictor: Predictor, progress: Progress, s
                 seen(work, rows, rows.indices())
 
 
-def _write_map(
-    path: Path,
-    work: Job,
-    pieces: Iterator[BlendedRows],
-    predictor: Predictor,
-    each: Callable[[BlendedRows, NDArray[np.uint8]], NDArray[np.uint8]],
-) -> list[Path]:
-    legend = predictor.bundle.legend
-    beside = probabilities_path(path) if predictor.options.probabilities else None
-    with ExitStack() as stack:
-        classes = stack.enter_context(MapWriter(path, work.mapped.grid, map_style(legend, predictor.provenance(work.raster))))
-        shares = stack.enter_context(BandWriter(beside, work.mapped.grid, legend.names)) if beside else None
-        for rows in rows_of(work, pieces):
-            classes.write(legend.decode(each(rows, rows.indices())))
-            if shares is not None:
-                shares.write(rows.probabilities())
-    return [path, beside] if beside else [path]
+class _OneMap:
+    """One map, with its probabilities if they are asked for."""
+
+    def __init__(self, path: Path, work: Job, predictor: Predictor, watch: Watch, tally: Tally) -> None:
+        self._path = path
+        self._beside = probabilities_path(path) if predictor.options.probabilities else None
+        self._work = work
+        self._predictor = predictor
+        self._watch = watch
+        self._tally = tally
+
+    def write_whole(self, pieces: Iterator[BlendedRows]) -> list[Path]:
+        """Write it from its first row to its last."""
+        with self._writing(self._path.parent) as put:
+            for rows in rows_of(self._work, pieces):
+                indices, shares = rows.indices(), self._shares(rows)
+                self._tally.add(rows, indices)
+                put(self._show(rows, indices), shares)
+        return self._files
+
+    def write_on(self, pieces: Iterator[BlendedRows], journal: Journal) -> list[Path]:
+        """Write first what the journal holds, then what follows, which it is told."""
+        with journal:
+            with self._writing(journal.folder) as put:
+                for block in journal.replay():
+                    self._tally.add_notes(block.notes)
+                    put(block.indices, block.shares)
+                unkept = _Unkept(journal, self._tally, self._predictor.bundle.legend)
+                for rows in rows_of(self._work, pieces):
+                    indices, shares = rows.indices(), self._shares(rows)
+                    unkept.add(rows, indices, shares)
+                    put(indices, shares)
+                unkept.finish()
+            for path in self._files:
+                (journal.folder / path.name).replace(path)
+            journal.remove()
+        return self._files
+
+    @property
+    def _files(self) -> list[Path]:
+        return [self._path, self._beside] if self._beside else [self._path]
+
+    def _shares(self, rows: BlendedRows) -> NDArray[np.uint16] | None:
+        return rows.probabilities() if self._beside else None
+
+    def _show(self, rows: BlendedRows, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._watch.seen is not None:
+            self._watch.seen(self._work, rows, indices)
+        return indices if self._watch.shown is None else self._watch.shown(self._work, rows.row_off, indices)
+
+    @contextmanager
+    def _writing(self, folder: Path) -> Iterator[Callable[[NDArray[np.uint8], NDArray[np.uint16] | None], None]]:
+        """Yields what takes the next class indices (rows, width) and probabilities; at the end the files in `folder` are whole."""
+        legend, grid = self._predictor.bundle.legend, self._work.mapped.grid
+        style = map_style(legend, self._predictor.provenance(self._work.raster))
+        with ExitStack() as stack:
+            classes = stack.enter_context(MapWriter(folder / self._path.name, grid, style))
+            bands = stack.enter_context(BandWriter(folder / self._beside.name, grid, legend.names)) if self._beside else None
+
+            def put(indices: NDArray[np.uint8], shares: NDArray[np.uint16] | None) -> None:
+                classes.write(legend.decode(indices))
+                if bands is not None and shares is not None:
+                    bands.write(shares)
+
+            yield put
+
+
+class _Unkept:
+    """Rows that are finished, until they are enough for a block of the journal."""
+
+    def __init__(self, journal: Journal, total: Tally, legend: Legend) -> None:
+        """total: is told what is kept."""
+        self._journal = journal
+        self._total = total
+        self._legend = legend
+        self._row_off = journal.rows_done
+        self._begin()
+
+    def add(self, rows: BlendedRows, indices: NDArray[np.uint8], shares: NDArray[np.uint16] | None) -> None:
+        """Take the next rows; keep them if there are enough."""
+        self._indices.append(indices)
+        if shares is not None:
+            self._shares.append(shares)
+        self._tally.add(rows, indices)
+        if sum(part.size for part in self._indices) >= BLOCK_PX:
+            self.finish()
+
+    def finish(self) -> None:
+        """Keep what there is."""
+        if not self._indices:
+            return
+        indices = np.concatenate(self._indices)
+        shares = np.concatenate(self._shares, axis=1) if self._shares else None
+        self._journal.add(Block(row_off=self._row_off, indices=indices, shares=shares, notes=self._tally.notes()))
+        self._row_off += len(indices)
+        self._total.add_notes(self._tally.notes())
+        self._begin()
+
+    def _begin(self) -> None:
+        self._indices: list[NDArray[np.uint8]] = []
+        self._shares: list[NDArray[np.uint16]] = []
+        self._tally = Tally(self._legend)

@@ -44,6 +44,10 @@ class SlidingGrid:
     def col_starts(self) -> list[int]:
         return _starts(self.shape[1], self.size[1], self.stride[1])
 
+    def row_starts_from(self, row: int) -> list[int]:
+        """The starts of the rows of windows that touch a row of the raster, or rows below it."""
+        return [start for start in self.row_starts if start + self.size[0] > row]
+
     @property
     def cover(self) -> tuple[frozenset[int], frozenset[int]]:
         """The starts of rows and columns of as few of the windows as cover the raster."""

@@ -21,7 +21,7 @@ from terrazzo.models.bundle import Bundle
 from terrazzo.models.network import choose_runtime
 from terrazzo.prediction.blend import BlendBand, BlendedRows
 from terrazzo.prediction.engine import Engine, ReadWindow
-from terrazzo.prediction.enlarge import at_full_size
+from terrazzo.prediction.enlarge import at_full_size, first_needed
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.views import views_of
 from terrazzo.prediction.sliding import SlidingGrid
@@ -46,6 +46,20 @@ class Job:
     """Whether a window is needed; None: all are."""
     full: Raster | None = None
     """The image at its own size, where `raster` is brought to another."""
+    first_row: int = 0
+    """The row of the map from which on rows are wanted: those above are done."""
+
+    @property
+    def first_working_row(self) -> int:
+        """The row of `raster` that is needed first for those rows of the map."""
+        if self.full is None or self.first_row >= self.full.shape[0]:
+            return self.first_row if self.full is None else self.raster.shape[0]
+        return first_needed(self.raster.shape[0], self.full.shape[0], self.first_row)
+
+    @property
+    def row_starts(self) -> list[int]:
+        """The starts of the rows of windows that are to be predicted."""
+        return self.grid.row_starts_from(self.first_working_row)
 
     @property
     def mapped(self) -> Raster:
@@ -79,6 +93,11 @@ class Predictor:
         if joined:
             facts["extra_bands"] = joined
         return json.dumps(facts, sort_keys=True)
+
+    def runtime_facts(self) -> dict[str, str]:
+        """What of this machine the last digit of a probability may depend on."""
+        runtime = self.engine.runtime
+        return {"engine": "torch", "device": runtime.device.type, "precision": runtime.precision}
 
     def job(self, raster: Raster, wanted: Callable[[Window], bool] | None = None, full: Raster | None = None) -> Job:
         """The job of a whole raster, with the model's window or the one that the options give.
@@ -127,47 +146,49 @@ def options_of(bundle: Bundle, given: Mapping[str, object]) -> PredictionOptions
 
 def windows_of(jobs: Sequence[Job]) -> int:
     """How many windows the jobs have together."""
-    return sum(len(each.grid.row_starts) * len(each.grid.col_starts) for each in jobs)
+    return sum(len(each.row_starts) * len(each.grid.col_starts) for each in jobs)
 
 
 def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) -> Iterator[BlendedRows]:
-    """Finished rows of each job in turn, top to bottom; together they hold every row of its map once."""
+    """Finished rows of each job in turn, top to bottom; together they hold every row of its map that is wanted once."""
     bundle, engine = predictor.bundle, predictor.engine
     predicted = engine.run(ahead(_read(jobs, bundle.scaling), 2 * engine.batch_size))
     for each in jobs:
         band = BlendBand(each.grid, len(bundle.legend.classes), predictor.options.blend)
-        pieces = _blended(each.grid, band, predicted, advance)
+        pieces = _blended(each, band, predicted, advance)
         if each.full is None:
             yield from pieces
         else:
             with each.full as full:
-                yield from at_full_size(pieces, each.raster.shape, full)
+                yield from at_full_size(pieces, each.raster.shape, full, each.first_row)
 
 
 def rows_of(job: Job, pieces: Iterator[BlendedRows]) -> Iterator[BlendedRows]:
     """Of the rows of several jobs, those of the one whose turn it is."""
-    done = 0
+    done = job.first_row
     while done < job.mapped.shape[0]:
         rows = next(pieces)
         yield rows
-        done = rows.row_off + len(rows.totals)
+        done = rows.row_end
 
 
-def _blended(grid: SlidingGrid, band: BlendBand, predicted: Iterator[PredictedWindow], advance: Advance) -> Iterator[BlendedRows]:
-    """The finished rows of one raster."""
-    starts = grid.row_starts
+def _blended(job: Job, band: BlendBand, predicted: Iterator[PredictedWindow], advance: Advance) -> Iterator[BlendedRows]:
+    """The finished rows of one raster, from the first that is needed on: all windows that touch those are there."""
+    grid, starts, first = job.grid, job.row_starts, job.first_working_row
     for number, row_off in enumerate(starts):
         for _ in grid.col_starts:
             window, probabilities = next(predicted)
             band.add(window.window, window.valid, probabilities)
             advance(1)
         end = starts[number + 1] if number + 1 < len(starts) else grid.shape[0]
-        yield band.take(row_off, end - row_off)
+        rows = band.take(row_off, end - row_off)
+        if rows.row_end > first:
+            yield rows.from_row(first)
 
 
 def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
     for each in jobs:
-        for row_off in each.grid.row_starts:
+        for row_off in each.row_starts:
             for window in each.grid.row(row_off):
                 if not each.needs(window):
                     yield ReadWindow(window=window, chip=None, valid=np.zeros(window.shape, np.bool_))

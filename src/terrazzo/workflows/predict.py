@@ -9,6 +9,7 @@ from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
 from terrazzo.models.network import use_threads
+from terrazzo.prediction.journal import remove_journal
 from terrazzo.prediction.maps import MAP_SUFFIX, PROBABILITIES_SUFFIX, map_path, probabilities_path, provenance_of, write_maps
 from terrazzo.prediction.prediction import load_model as load
 from terrazzo.prediction.stream import Job, Predictor, options_of
@@ -95,6 +96,9 @@ def _undone(jobs: dict[Path, Job], predictor: Predictor) -> dict[Path, Job]:
             strange.append(path.name)
         elif predictor.options.probabilities and not probabilities_path(path).exists():
             todo[path] = job
+        else:
+            # broken off between the map and its tidying
+            remove_journal(path)
     if strange:
         raise ConflictError(
             f"{next(iter(jobs)).parent} holds files that this model and these options did not make: {listed(strange)}. Give another OUT."
