@@ -239,6 +239,24 @@ class TestResume:
         assert [json.loads(line)["epoch"] for line in mine["metrics.jsonl"].splitlines()] == [1, 2]
         assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == [1, 2]
 
+    def test_it_goes_on_in_the_precision_in_which_it_began(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context_of: ContextOf, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Also on a machine whose rule says another."""
+        context = context_of(data, "training.precision='auto'")
+        with monkeypatch.context() as patch:
+            patch.setattr("terrazzo.models.network.precision_for", lambda _: ("bfloat16", "why"))
+            train(data, tmp_path / "whole", context=context)
+            kill_at(patch, "epoch 2")
+            with pytest.raises(Killed):
+                train(data, tmp_path / "killed", context=context)
+        monkeypatch.setattr("terrazzo.models.network.precision_for", lambda _: ("float32", "why"))
+        with caplog.at_level(logging.INFO):
+            train(data, tmp_path / "killed", resume=True, context=context)
+        assert "Goes on in bfloat16, as it began" in caplog.text
+        whole, killed = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "killed"))
+        assert whole == killed
+
     def test_a_new_run_may_say_resume(self, data: Path, tmp_path: Path, context_of: ContextOf) -> None:
         done = train(data, tmp_path / "run", resume=True, context=context_of(data, "training.epochs=1"))
         assert "Report:" in done.text

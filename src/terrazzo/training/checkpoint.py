@@ -1,8 +1,11 @@
 """Checkpoints: everything that a resumed run needs to end with the same weights, in one safetensors file; never pickle."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -10,6 +13,10 @@ from torch import Tensor
 
 from terrazzo.errors import ModelError
 from terrazzo.models.tensors import write_tensors
+from terrazzo.training.means import Means
+
+ABOUT = "training"
+"""What the file's metadata call state and means."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,21 +83,36 @@ class TrainingState:
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     state: TrainingState
+    means: Means
     tensors: dict[str, Tensor]
     """Flat names to tensors: 'network.', 'average.' and 'optimizer.' come first in each name."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write atomically: whoever is killed in between, or fills the disk, leaves the previous checkpoint whole."""
-    write_tensors(path, checkpoint.tensors, {"state": json.dumps(asdict(checkpoint.state))})
+    # one entry: of several, their order in the file is by chance
+    told = {"state": asdict(checkpoint.state), "means": asdict(checkpoint.means)}
+    write_tensors(path, checkpoint.tensors, {ABOUT: json.dumps(told)})
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     """Raises ModelError if the file is not a whole checkpoint."""
+    with _opened(path, device) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        told = json.loads(file.metadata()[ABOUT])
+        return Checkpoint(state=TrainingState(**told["state"]), means=Means(**told["means"]), tensors=tensors)
+
+
+def load_means(path: Path) -> Means:
+    """What the training that left a checkpoint computed with. Raises ModelError if the file is not a whole checkpoint."""
+    with _opened(path, torch.device("cpu")) as file:
+        return Means(**json.loads(file.metadata()[ABOUT])["means"])
+
+
+@contextmanager
+def _opened(path: Path, device: torch.device) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            state = TrainingState(**json.loads(file.metadata()["state"]))
+            yield file
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} is not a checkpoint of Terrazzo ({error}). Start anew without --resume, in a new folder.") from error
-    return Checkpoint(state=state, tensors=tensors)

@@ -30,6 +30,7 @@ from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpo
 from terrazzo.training.epoch_files import epoch_file, keep_epoch
 from terrazzo.training.feed import Fed, feed, room_for
 from terrazzo.training.losses.total import Loss
+from terrazzo.training.means import Means
 from terrazzo.training.metrics import MetricsLog, MetricsRow, ValidationRow, validation_row
 from terrazzo.training.objects import ChipObjects
 from terrazzo.training.optimizers import build_optimizer, optimizer_tensors, penalize, restore_optimizer
@@ -123,7 +124,10 @@ class Trainer:
             | _named("average.", self.average)
             | _named("optimizer.", optimizer_tensors(self.optimizer))
         )
-        save_checkpoint(folder / LAST, Checkpoint(state=self.state, tensors=tensors))
+        save_checkpoint(folder / LAST, self._checkpoint(tensors))
+
+    def _checkpoint(self, tensors: dict[str, Tensor]) -> Checkpoint:
+        return Checkpoint(state=self.state, means=Means.now(self.runtime), tensors=tensors)
 
     def _epoch(self, pace: Pace) -> None:
         """The steps of an epoch that are not done yet."""
@@ -264,7 +268,7 @@ class Trainer:
             # as long as nothing is scored, the last weights are the best
             self.state = replace(self.state, best_epoch=self.state.epoch)
         if self.state.best_epoch == self.state.epoch:
-            save_checkpoint(folder / BEST, Checkpoint(state=self.state, tensors=_named("average.", self.average)))
+            save_checkpoint(folder / BEST, self._checkpoint(_named("average.", self.average)))
         keep_epoch(folder / epoch_file(row["epoch"], row["loss"], self.task.aim.name, score), self.average, self.options.keep)
         self.keep(folder)
 

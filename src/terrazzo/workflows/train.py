@@ -12,7 +12,7 @@ from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.text import class_table, object_text, score_lines
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import load_bundle, save_bundle
-from terrazzo.models.network import check_network, choose_runtime, use_threads
+from terrazzo.models.network import check_network
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.write import write_text
@@ -23,7 +23,9 @@ from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.rows import rows_of
 from terrazzo.samples.split.exact import list_text
 from terrazzo.samples.table import PARTS, Samples
-from terrazzo.training.fit import best_weights
+from terrazzo.training.checkpoint import load_means
+from terrazzo.training.fit import LAST, best_weights
+from terrazzo.training.means import choose_means
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.training.metrics_table import MetricsTable
 from terrazzo.training.run import RunFolder, RunState
@@ -70,8 +72,8 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
 def work(folder: RunFolder, table: GivenTable | None, recipe_toml: str, context: Context) -> None:
     """What of a run is not done yet. table: the samples table that the recipe names."""
     check_network(context.recipe.model)
-    use_threads(context.threads)
-    runtime = choose_runtime(context.device, context.recipe.training.precision)
+    kept = load_means(folder.checkpoints / LAST) if folder.resumable and not folder.fitted else None
+    runtime = choose_means(context.device, context.recipe.training.precision, context.threads, kept)
     lesson = prepare(folder, table, context)
     course = None if folder.fitted else plan(lesson, runtime, context, resumed=folder.resumable)
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
