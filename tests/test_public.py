@@ -13,6 +13,7 @@ NAMES = """
     ConflictError Context DataError DivergedError EnvironmentFault LabelError ModelError PairingError PartialResult RasterError Recipe
     RecipeError Result SplitError TerrazzoError UsageError Window WindowError augment chip compare demo doctor download evaluate flatten
     index inspect load mask mosaic open_context open_raster pack predict preview rank simulate split summarize train
+    vectorize
 """.split()  # noqa: SIM905 - names are pinned at a glance
 HEAVY = {"torch", "rasterio", "numpy", "pydantic", "pandas", "matplotlib", "click"}
 

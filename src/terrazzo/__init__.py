@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from terrazzo.workflows.split import split
     from terrazzo.workflows.summarize import summarize
     from terrazzo.workflows.train import train
+    from terrazzo.workflows.vectorize import vectorize
 
 __all__ = [
     "ConflictError",
@@ -97,6 +98,7 @@ __all__ = [
     "split",
     "summarize",
     "train",
+    "vectorize",
 ]
 
 _HOMES = {
@@ -126,6 +128,7 @@ _HOMES = {
     "split": "workflows.split",
     "summarize": "workflows.summarize",
     "train": "workflows.train",
+    "vectorize": "workflows.vectorize",
 }
 
 

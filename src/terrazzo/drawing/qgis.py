@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from terrazzo.drawing.chart import xml_text
 from terrazzo.labels.colors import Color, hex_color
 
@@ -65,6 +67,25 @@ def palette_style(names: Mapping[int, tuple[str, Color]]) -> str:
     return (
         f'{HEAD}  <pipe>\n    <rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1">\n      <colorPalette>\n{entries}'
         "      </colorPalette>\n    </rasterrenderer>\n  </pipe>\n</qgis>\n"
+    )
+
+
+def layer_styles(styles: Mapping[str, str], geometry: str = "geom") -> pd.DataFrame:
+    """The table of a GeoPackage in which QGIS looks for styles: one a layer, by its name. geometry: their column."""
+    names = list(styles)
+    return pd.DataFrame(
+        {
+            "f_table_catalog": "",
+            "f_table_schema": "",
+            "f_table_name": names,
+            "f_geometry_column": geometry,
+            "styleName": names,
+            "styleQML": list(styles.values()),
+            "styleSLD": "",
+            "useAsDefault": True,
+            "description": "Terrazzo",
+            "owner": "",
+        }
     )
 
 

@@ -16,6 +16,7 @@ from terrazzo.labels.options import LabelOptions, LegendOptions
 from terrazzo.models.options import ModelOptions
 from terrazzo.options import Options
 from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.vectorize.options import VectorOptions
 from terrazzo.rasters.chips.options import ChipOptions
 from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.settings import Setting, lay_over, parse_set, source_of
@@ -39,6 +40,7 @@ class Recipe(Options):
     model: ModelOptions = Field(ModelOptions(), description="The network.")
     training: TrainingOptions = Field(TrainingOptions(), description="Losses, optimiser, schedule and the fit loop.")
     prediction: PredictionOptions = Field(PredictionOptions(), description="How windows become a map.")
+    vectors: VectorOptions = Field(VectorOptions(), description="How class maps become polygons.")
     evaluation: EvaluationOptions = Field(EvaluationOptions(), description="Which scores of maps are made, and how.")
     rank: RankOptions = Field(RankOptions(), description="Which samples of a run deserve a look.")
     simulation: SimulationOptions = Field(SimulationOptions(), description="Worlds with exact labels.")

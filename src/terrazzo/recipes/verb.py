@@ -20,6 +20,7 @@ ALL_TABLES = (
     "model",
     "training",
     "prediction",
+    "vectors",
     "evaluation",
     "rank",
     "simulation",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
-import pandas as pd
 import pyogrio
 
+from terrazzo.drawing.qgis import layer_styles
 from terrazzo.rasters.write import writing
 
 
@@ -33,23 +33,4 @@ def write_layers(path: Path, layers: Mapping[str, Layer]) -> None:
             frame = layer.frame
             upright = frame if frame.crs is not None else frame.set_geometry(frame.geometry.scale(yfact=-1, origin=(0, 0)))
             upright.to_file(temporary, layer=name, driver="GPKG", engine="pyogrio", geometry_type="Polygon")
-        pyogrio.write_dataframe(_styles({name: layer.style for name, layer in layers.items()}), temporary, layer="layer_styles")
-
-
-def _styles(styles: Mapping[str, str]) -> pd.DataFrame:
-    """The table in which QGIS looks for styles."""
-    names = list(styles)
-    return pd.DataFrame(
-        {
-            "f_table_catalog": "",
-            "f_table_schema": "",
-            "f_table_name": names,
-            "f_geometry_column": "geom",
-            "styleName": names,
-            "styleQML": list(styles.values()),
-            "styleSLD": "",
-            "useAsDefault": True,
-            "description": "Terrazzo",
-            "owner": "",
-        }
-    )
+        pyogrio.write_dataframe(layer_styles({name: layer.style for name, layer in layers.items()}), temporary, layer="layer_styles")

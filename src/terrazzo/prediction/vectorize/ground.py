@@ -1,0 +1,56 @@
+"""From pixels to the ground: coordinates of outlines, and square metres."""
+
+from typing import Literal
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from terrazzo.rasters.grid import Grid
+
+AreaKind = Literal["ellipsoid", "plane"]
+EARTH_RADIUS_M, FLATTENING = 6_378_137.0, 1 / 298.257223563
+"""Of WGS 84."""
+
+
+def area_kind(grid: Grid) -> AreaKind | None:
+    """How square metres are measured: on the ellipsoid for degrees, in the plane of a projected CRS; None without a place on the ground."""
+    if grid.crs is None or grid.transform is None:
+        return None
+    if grid.crs.is_geographic:
+        return "ellipsoid"
+    return "plane" if grid.crs.is_projected else None
+
+
+def pixel_areas(grid: Grid) -> NDArray[np.float64] | None:
+    """(height,): square metres of the pixels of each row, on the ellipsoid those of its middle. None where they are not known."""
+    kind = area_kind(grid)
+    if kind is None or grid.crs is None or grid.transform is None:
+        return None
+    cell = abs(grid.transform.determinant)
+    if kind == "plane":
+        return np.full(grid.shape[0], cell * grid.crs.linear_units_factor[1] ** 2)
+    rows = np.arange(grid.shape[0]) + 0.5
+    latitude = np.deg2rad(grid.transform.d * grid.shape[1] / 2 + grid.transform.e * rows + grid.transform.f)
+    areas: NDArray[np.float64] = cell * np.deg2rad(1) ** 2 * _square_metres(latitude)
+    return areas
+
+
+def on_ground(polygons: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:
+    """Geometries in pixels of the raster, on the ground; without a CRS in pixels whose y grows upwards, as a GIS shows them."""
+    if grid.crs is None or grid.transform is None:
+        return np.asarray(shapely.transform(polygons, lambda places: places * (1, -1)))
+    a, b, c, d, e, f = grid.transform[:6]
+
+    def moved(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = places.T
+        return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
+
+    return np.asarray(shapely.transform(polygons, moved))
+
+
+def _square_metres(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Square metres of a square radian of longitude and latitude."""
+    squeezed = FLATTENING * (2 - FLATTENING)
+    bent: NDArray[np.float64] = 1 - squeezed * np.sin(latitude) ** 2
+    return EARTH_RADIUS_M**2 * (1 - squeezed) * np.cos(latitude) / bent**2

@@ -1,0 +1,19 @@
+"""[vectors]: how class maps become polygons."""
+
+from pydantic import Field
+
+from terrazzo.options import Options
+
+
+class VectorOptions(Options):
+    classes: str | None = Field(
+        None,
+        description="Names or values of the classes to outline, with commas between, or 'all'; default: all but the background, which is "
+        "the value 0 where it is called background or has no name.",
+    )
+    simplify_px: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Smooth away details of about so many pixels, in neighbours alike; 0: outlines follow the edges of the pixels.",
+    )

@@ -1,0 +1,51 @@
+"""vectorize: the classes of a map as polygons."""
+
+from pathlib import Path
+
+from terrazzo.errors import ConflictError
+from terrazzo.labels.sentences import counted
+from terrazzo.prediction.vectorize.class_map import Outlined, write_polygons
+from terrazzo.rasters.location import to_path
+from terrazzo.rasters.write import check_writable
+from terrazzo.workflows.context import Context, Result, open_context
+
+MEASURED = {
+    "ellipsoid": "Areas are measured on the ellipsoid.",
+    "plane": "Areas are those of the map's plane.",
+    None: "The map has no coordinates on the ground: there are no areas.",
+}
+
+
+def vectorize(classes: str | Path, out: str | Path, *, context: Context | None = None) -> Result:
+    """Write a polygon for each 4-connected piece of ground of one class; neighbours share their borders, vertex by vertex.
+
+    classes: a class map. out: .gpkg, .parquet, .fgb or .geojson. Memory does not grow with the height of the map.
+    Raises ConflictError if OUT exists, RasterError if the map is broken or no class map, UsageError, DataError, EnvironmentFault.
+    """
+    context, out = context or open_context(), Path(out)
+    if out.exists():
+        raise ConflictError(f"{out} exists; it is not overwritten. Give another name, or move it away.")
+    check_writable(out.absolute().parent)
+    done = write_polygons(to_path(classes), out, context.recipe.vectors, context.progress)
+    total = sum(each.polygons for each in done.classes.values())
+    lines = [f"{counted(total, 'polygon')} of {counted(len(done.classes), 'class', 'classes')} in {out}", *_table(done)]
+    lines.append(MEASURED[done.area_kind] + ("" if done.confident else " No probabilities beside the map: there is no confidence."))
+    facts = [
+        {
+            "value": value,
+            "name": done.names.get(value),
+            "polygons": each.polygons,
+            "pixels": each.pixels,
+            "area_m2": each.area_m2 if done.area_kind else None,
+        }
+        for value, each in done.classes.items()
+    ]
+    return Result(text="\n".join(lines), written={"outputs": [out.absolute()]}, facts={"polygons": total, "classes": facts})
+
+
+def _table(done: Outlined) -> list[str]:
+    rows = []
+    for value, each in done.classes.items():
+        area = f", {each.area_m2:,.1f} m2" if done.area_kind else ""
+        rows.append(f"  {done.names.get(value, value)}: {counted(each.polygons, 'polygon')}, {counted(each.pixels, 'pixel')}{area}")
+    return rows
