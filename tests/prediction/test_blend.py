@@ -12,6 +12,7 @@ from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.rasters.window import Window
 
 BLENDS: tuple[Blend, ...] = ("hann", "linear", "flat")
+"""Those whose weights are the same in every window."""
 
 
 @pytest.mark.parametrize("blend", BLENDS)
@@ -78,6 +79,38 @@ def test_the_blend_is_the_weighted_mean_of_all_windows(
     assert np.abs(found - sums / totals).max() <= 0.5 + 1e-6
     indices = np.concatenate([each.indices() for each in rows])
     assert np.array_equal(indices, sums.argmax(axis=0))
+
+
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    size=st.tuples(st.integers(2, 12), st.integers(2, 12)),
+    overlap=st.floats(0, 0.75),
+)
+def test_crop_takes_each_pixel_from_one_window_far_from_its_border(shape: tuple[int, int], size: tuple[int, int], overlap: float) -> None:
+    """Parts that tell how far each pixel is from where its window is cut."""
+    grid = SlidingGrid.of(shape, size, overlap)
+    rng = np.random.default_rng(0)
+    parts, distance = {}, {}
+    for row in grid.row_starts:
+        for column in grid.col_starts:
+            parts[row, column] = rng.integers(0, PROBABILITY_ONE + 1, (3, *size), np.uint16)
+            sides = zip((row, column), (grid.row_starts[-1], grid.col_starts[-1]), size, strict=True)
+            along = [
+                np.minimum(99 if start == 0 else np.arange(side), 99 if start == last else np.arange(side)[::-1])
+                for start, last, side in sides
+            ]
+            distance[row, column] = [np.broadcast_to(each, side) for each, side in zip(along, size, strict=True)]
+    rows = blended(grid, "crop", parts)
+    found = np.concatenate([each.probabilities() for each in rows], axis=1)
+    assert all((each.totals == 1).all() for each in rows)
+    for y, x in np.ndindex(shape):
+        owners = [(r, c) for r, c in parts if 0 <= y - r < size[0] and 0 <= x - c < size[1]]
+        taken = [key for key in owners if np.array_equal(parts[key][:, y - key[0], x - key[1]], found[:, y, x])]
+        assert taken
+        # of two windows that are as near, either will do; margins are whole pixels
+        for axis, at in ((0, y), (1, x)):
+            best = max(distance[key][axis][at - key[axis]] for key in owners)
+            assert max(distance[key][axis][at - key[axis]] for key in taken) >= best - 1
 
 
 def rows_of(sums: list[int], total: int, *, valid: bool = True) -> BlendedRows:

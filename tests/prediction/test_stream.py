@@ -75,6 +75,23 @@ def test_equals_a_naive_blend_within_quantisation(
     assert clear.mean() > 0.7
 
 
+def test_cropped_windows_equal_the_whole_image_at_once(make_bundle: Any, make_predictor: Any, write_tiff: Any) -> None:
+    """The margin of 32 pixels is more than the network sees around a pixel, and windows begin at multiples of its coarsest cells."""
+    bundle, path = make_bundle(window=(128, 128)), write_tiff(256, 320)
+    with open_raster(path) as raster:
+        scaled = to_chip(raster.read(), bundle.scaling, raster.shape)
+    with torch.inference_mode():
+        expected = bundle.network(torch.from_numpy(scaled)[None])[0].softmax(0).numpy()
+    indices, probabilities = predicted(make_predictor(bundle, overlap=0.5, blend="crop"), path)[0]
+    assert np.abs(probabilities / PROBABILITY_ONE - expected).max() < 1 / PROBABILITY_ONE
+    ordered = np.sort(expected, axis=0)
+    clear = ordered[-1] - ordered[-2] > 2 / PROBABILITY_ONE
+    assert clear.mean() > 0.9
+    assert np.array_equal(indices[clear], expected.argmax(axis=0)[clear])
+    blended = predicted(make_predictor(bundle, overlap=0.5), path)[0][1]
+    assert np.abs(blended / PROBABILITY_ONE - expected).max() > 0.01
+
+
 @pytest.mark.parametrize("hole_share", [0.1, 0.6])
 def test_no_data_in_no_class_out(make_predictor: Any, write_tiff: Any, hole_share: float) -> None:
     hole = np.random.default_rng(4).random((40, 56)) < hole_share

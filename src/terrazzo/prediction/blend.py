@@ -16,18 +16,27 @@ LARGEST_WEIGHT = 64
 """Weight along one side. Five overlapping windows weigh half of 5 * 64 at most, so 65535 times both sides' sum is below 2^32."""
 
 T = TypeVar("T", bound=np.generic)
-Blend = Literal["hann", "linear", "flat"]
+Blend = Literal["hann", "linear", "flat", "crop"]
 
 
 def side_weights(size: int, blend: Blend) -> NDArray[np.uint32]:
-    """Weights 1 to 64 of the pixels along one side of a window, symmetric, largest in the middle; flat: all 1."""
-    if blend == "flat":
+    """Weights 1 to 64 of the pixels along one side of a window, symmetric, largest in the middle; flat, and before it is cropped: all 1."""
+    if blend in ("flat", "crop"):
         # as large as 64 they could overflow where five windows meet along a side
         return np.ones(size, np.uint32)
     centre = (np.arange(size) + 0.5) / size
     shape = 1 - np.abs(2 * centre - 1) if blend == "linear" else np.sin(np.pi * centre) ** 2
     weights: NDArray[np.uint32] = np.maximum(1, np.rint(shape * LARGEST_WEIGHT)).astype(np.uint32)
     return weights
+
+
+def kept_side(start: int, last: int, size: int, stride: int) -> slice:
+    """Of the pixels along one side of a window, those that crop keeps: every pixel of the raster from one window, far from its border.
+
+    start: of the window. last: of the last one. What no neighbour has is kept too.
+    """
+    margin = (size - stride) // 2
+    return slice(0 if start == 0 else margin, size if start == last else margin + stride)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +84,9 @@ class BlendBand:
         self._sums = np.zeros((classes, height, width), np.uint32)
         self._totals = np.zeros((height, width), np.uint32)
         self._valid = np.zeros((height, width), np.bool_)
+        self._grid = grid
+        self._crop = blend == "crop"
+        self._last = (grid.row_starts[-1], grid.col_starts[-1])
         self._weights = np.outer(side_weights(grid.size[0], blend), side_weights(grid.size[1], blend))
 
     def add(self, window: Window, valid: NDArray[np.bool_], probabilities: NDArray[np.uint16] | None) -> None:
@@ -84,9 +96,19 @@ class BlendBand:
         self._valid[rows, columns] |= valid
         if probabilities is None:
             return
-        weights = self._weights[: window.height, : window.width]
+        weights = self._weights_of(window)[: window.height, : window.width]
         self._sums[:, rows, columns] += probabilities[:, : window.height, : window.width] * weights
         self._totals[rows, columns] += weights
+
+    def _weights_of(self, window: Window) -> NDArray[np.uint32]:
+        """(height, width) of a full window."""
+        if not self._crop:
+            return self._weights
+        sides = zip((window.row_off, window.col_off), self._last, self._grid.size, self._grid.stride, strict=True)
+        rows, columns = (kept_side(*side) for side in sides)
+        weights = np.zeros_like(self._weights)
+        weights[rows, columns] = 1
+        return weights
 
     def take(self, row_off: int, rows: int) -> BlendedRows:
         """Hand out the top rows, which no later window touches, and move the others up."""

@@ -73,10 +73,12 @@ class Judged:
         """The job of a scene: its held-out ground predicted as for any map, its training ground with as few windows as cover it."""
         raster, full = self.working.raster(scene), self.store.raster(scene)
         held_out, training = (predictor.job(raster, each.touch, full if full.shape != raster.shape else None) for each in ground)
+        # of a cropped window the border is not kept, so that as few as cover the ground would leave gaps
+        cropped = predictor.options.blend == "crop"
         rows, columns = held_out.grid.cover
 
         def wanted(window: Window) -> bool:
-            alone = window.row_off in rows and window.col_off in columns
+            alone = cropped or (window.row_off in rows and window.col_off in columns)
             return held_out.needs(window) or (alone and training.needs(window))
 
         return replace(held_out, wanted=wanted)
