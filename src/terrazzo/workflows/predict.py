@@ -17,6 +17,7 @@ from terrazzo.rasters.files import ImageFile, find_images, output_stems
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.map_files import OVERLAY_SUFFIX, MapFiles
 
 __all__ = ["load", "predict"]
 
@@ -25,11 +26,21 @@ CELL_SIZE_TOLERANCE = 1.1
 """Cell sizes may differ from the model's by this factor before a warning."""
 
 
-def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, context: Context | None = None) -> Result:
+def predict(  # noqa: PLR0913 - an argument an option of the verb
+    model: str | Path,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    context: Context | None = None,
+    *,
+    overlay: bool = False,
+    polygons: bool = False,
+    rle: str | None = None,
+) -> Result:
     """Write a class map for each image to OUT, on the image's own grid.
 
     inputs: images, folders of images, patterns, or addresses (https://, s3://) of GeoTIFFs. Options that were not given are those of
     the model. Maps that are there already, of the same model and options, are kept.
+    overlay, polygons: also write these of each map. rle: the class whose objects go into OUT/submission.csv.
     Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
     holds a file of that name made otherwise, EnvironmentFault.
     """
@@ -41,9 +52,12 @@ def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, co
     predictor = Predictor.of(bundle, context.device, options)
     jobs = _jobs(_images(inputs, out), out, predictor)
     todo = _undone(jobs, predictor)
+    others = MapFiles(overlay=overlay, polygons=polygons, runs=rle)
+    others.check(bundle.legend, todo, out)
     write_maps(todo, predictor, context.progress)
     maps = list(jobs)
     written = maps + [probabilities_path(path) for path in maps if options.probabilities]
+    written += others.write(jobs, bundle.legend, out, context)
     kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
     return Result(text=f"{counted(len(maps), 'map')} in {out}{kept}", written={"outputs": written})
 
@@ -51,7 +65,7 @@ def predict(model: str | Path, inputs: Sequence[str | Path], out: str | Path, co
 def _images(inputs: Sequence[str | Path], out: Path) -> list[ImageFile]:
     """The images that are meant; where OUT is the folder of the images, without the maps that it holds from before."""
     found = {file.path: file for given in inputs for file in find_images(given, Path.cwd())}
-    endings = (MAP_SUFFIX, PROBABILITIES_SUFFIX)
+    endings = (MAP_SUFFIX, PROBABILITIES_SUFFIX, OVERLAY_SUFFIX)
     return [file for file in found.values() if not (file.path.is_relative_to(out.absolute()) and file.path.stem.endswith(endings))]
 
 

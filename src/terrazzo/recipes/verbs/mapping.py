@@ -13,7 +13,12 @@ PREDICT = Verb(
         Argument(name="inputs", many=True, help="Images, or folders of images."),
         Argument(name="out", help="Folder to write to."),
     ),
-    tables=("prediction",),
+    extras=(
+        Extra(name="overlay", kind="switch", help="Also write OUT/STEM_segoverlay.png: the classes over the image."),
+        Extra(name="polygons", kind="switch", help="Also write OUT/STEM_polygons.gpkg, as vectorize does."),
+        Extra(name="rle", kind="text", help="A class: also write OUT/submission.csv, the run lengths of its objects in all images."),
+    ),
+    tables=("prediction", "vectors"),
     flags=("prediction",),
 )
 

@@ -1,0 +1,105 @@
+"""What predict writes besides the maps where it is asked to: pictures, polygons, a table of run lengths, all from finished maps."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from terrazzo.drawing.overlay import overlay_classes
+from terrazzo.drawing.rgb import Picture, to_rgb
+from terrazzo.errors import ConflictError, UsageError
+from terrazzo.labels.legend import Legend
+from terrazzo.labels.run_write import write_runs
+from terrazzo.labels.sentences import listed
+from terrazzo.prediction.maps import MAP_SUFFIX
+from terrazzo.prediction.stream import Job
+from terrazzo.prediction.vectorize.class_map import write_polygons
+from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.window import Window, whole
+from terrazzo.rasters.write import writing
+from terrazzo.workflows.context import Context
+
+OVERLAY_SUFFIX, POLYGONS_SUFFIX, RUNS_NAME = "_segoverlay", "_polygons", "submission.csv"
+LARGEST_PICTURE_PX = 2048
+"""The longer side of a picture; of larger images every n-th pixel is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapFiles:
+    """What to write of each map."""
+
+    overlay: bool = False
+    polygons: bool = False
+    runs: str | None = None
+    """The class whose objects go into the table of run lengths."""
+
+    def of(self, class_map: Path) -> dict[str, Path]:
+        """The files of one map, by their kind."""
+        stem = class_map.stem.removesuffix(MAP_SUFFIX)
+        found = {"overlay": f"{stem}{OVERLAY_SUFFIX}.png", "polygons": f"{stem}{POLYGONS_SUFFIX}.gpkg"}
+        return {kind: class_map.with_name(name) for kind, name in found.items() if getattr(self, kind)}
+
+    def check(self, legend: Legend, todo: Mapping[Path, Job], out: Path) -> None:
+        """Refuse before any work what cannot be. todo: the maps that are not there yet.
+
+        Raises UsageError if the legend has no such class, ConflictError if files are there of maps that are still to be made.
+        """
+        if self.runs is not None and self.runs not in legend.names:
+            raise UsageError(f"--rle names {self.runs!r}; the model's classes are {listed(legend.names, 12)}.")
+        files = [path for class_map in todo for path in self.of(class_map).values()]
+        there = [path.name for path in [*files, *([out / RUNS_NAME] if self.runs and todo else [])] if path.exists()]
+        if there:
+            raise ConflictError(f"{out} holds files of other maps: {listed(there)}. Move them away, or give another OUT.")
+
+    def write(self, jobs: Mapping[Path, Job], legend: Legend, out: Path, context: Context) -> list[Path]:
+        """Write what is not there yet; returns all of it."""
+        written = []
+        for class_map, job in jobs.items():
+            for kind, path in self.of(class_map).items():
+                written.append(path)
+                if path.exists():
+                    continue
+                if kind == "overlay":
+                    _write_overlay(path, class_map, job.mapped, legend)
+                else:
+                    write_polygons(class_map, path, context.recipe.vectors, context.progress)
+        if self.runs is not None:
+            written.append(out / RUNS_NAME)
+            if not written[-1].exists():
+                write_runs(written[-1], _masks(jobs, legend.values[legend.names.index(self.runs)]))
+        return written
+
+
+def _masks(jobs: Mapping[Path, Job], value: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """The name of each image and where its map has the class."""
+    for class_map, job in jobs.items():
+        with open_raster(class_map) as raster:
+            yield job.mapped.path.name, raster.read().values[0] == value
+
+
+def _write_overlay(path: Path, class_map: Path, image: Raster, legend: Legend) -> None:
+    """The classes over the image; the first class, mostly the background, shows the image."""
+    with open_raster(class_map) as raster:
+        values, valid = _thinned(raster)
+    indices = legend.plain().encode(values[0], valid)
+    with image:
+        picture: Picture = to_rgb(*_thinned(image))
+    with writing(path) as temporary:
+        Image.fromarray(overlay_classes(picture, indices, legend.colors)).save(temporary, format="PNG")
+
+
+def _thinned(raster: Raster) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    """Every n-th pixel, (bands, height, width), and whether it is valid; read row by row where n is above 1."""
+    height, width = raster.shape
+    step = -(-max(height, width) // LARGEST_PICTURE_PX)
+    windows = (
+        [whole(raster.shape)] if step == 1 else [Window(col_off=0, row_off=row, width=width, height=1) for row in range(0, height, step)]
+    )
+    parts = [raster.read(window) for window in windows]
+    return (
+        np.concatenate([part.values[:, :, ::step] for part in parts], axis=1),
+        np.concatenate([part.valid[:, ::step] for part in parts]),
+    )
