@@ -25,6 +25,7 @@ from terrazzo.models.bundle import load_bundle
 from terrazzo.recipes.recipe import load_recipe
 from terrazzo.reporting.figures import score_text
 from terrazzo.samples.table import load
+from terrazzo.samples.tfrecord.records import read_records
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import LAST, Trainer
 from terrazzo.workflows.account_tables import TABLES
@@ -370,6 +371,22 @@ def test_a_signal_leaves_a_checkpoint_of_the_step(data: Path, tmp_path: Path, nu
     assert "Stopped after a whole step, with a checkpoint; --resume goes on from there." in done.stderr
     state = load_checkpoint(tmp_path / "run" / "checkpoints" / LAST, torch.device("cpu")).state
     assert state.step == 3
+
+
+def test_tensorboard_has_every_epoch_where_it_is_asked_for(
+    tiny_run: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context_of: ContextOf
+) -> None:
+    context = context_of(data, "training.tensorboard=true")
+    with monkeypatch.context() as patch:
+        kill_at(patch, "epoch 2")
+        with pytest.raises(Killed):
+            train(data, tmp_path / "run", context=context)
+    train(data, tmp_path / "run", resume=True, context=context)
+    (file,) = (tmp_path / "run" / "tensorboard").iterdir()
+    records = list(read_records(file))
+    assert len(records) == 3
+    assert b"validation/dice_water" in records[1]
+    assert not (tiny_run.run / "tensorboard").exists()
 
 
 class TestRefused:

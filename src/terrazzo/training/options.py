@@ -102,6 +102,9 @@ class TrainingOptions(Options):
         description="Weights in the run's folder checkpoints: the best epoch's, or also those of all epochs, or of so many newest, with "
         "loss and score in the name.",
     )
+    tensorboard: bool = Field(
+        default=False, description="Also write the figures of each epoch to the run's folder tensorboard, for TensorBoard."
+    )
     evaluate_every: int = Field(1, ge=1, description="Epochs between evaluations on the validation part.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

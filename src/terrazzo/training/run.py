@@ -11,6 +11,7 @@ from terrazzo.models.bundle import CARD
 from terrazzo.rasters.write import check_writable, sweep, write_text
 from terrazzo.training.fit import LAST
 from terrazzo.training.lock import locked
+from terrazzo.training.tensorboard import NAME
 
 
 class RunState(Enum):
@@ -44,6 +45,10 @@ class RunFolder:
     @property
     def metrics_table(self) -> Path:
         return self.path / "metrics.csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard" / NAME
 
     @property
     def windows(self) -> Path:

@@ -23,6 +23,7 @@ MEANINGS = {
     "suspicious.parquet": "regions of suspicious labels",
     "split.csv": "which part each window belongs to",
     "metrics.csv": "figures of each epoch",
+    "tensorboard": "the same for TensorBoard",
     "windows.csv": "every window that was learned from",
 }
 

@@ -26,9 +26,10 @@ from terrazzo.samples.table import PARTS, Samples
 from terrazzo.training.checkpoint import load_means
 from terrazzo.training.fit import LAST, best_weights
 from terrazzo.training.means import choose_means
-from terrazzo.training.metrics import MetricsLog
+from terrazzo.training.metrics import MetricsLog, Mirror
 from terrazzo.training.metrics_table import MetricsTable
 from terrazzo.training.run import RunFolder, RunState
+from terrazzo.training.tensorboard import TensorBoard
 from terrazzo.training.windows import WindowLog
 from terrazzo.workflows.account import Account, Shown, panels, versions_text, with_scores, write_page, write_scores
 from terrazzo.workflows.context import Context, Result, Written, open_context
@@ -93,7 +94,7 @@ def resolved(context: Context) -> str:
 
 def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> None:
     """Fit the network, from the last checkpoint where there is one, and keep the model."""
-    trainer, log = course.trainer, MetricsLog(folder.metrics, [MetricsTable(folder.metrics_table, lesson.legend.names)])
+    trainer, log = course.trainer, MetricsLog(folder.metrics, mirrors(folder, lesson, context.recipe))
     if folder.resumable:
         trainer.resume(folder.checkpoints)
         logger.info("Resumed after step %d of %d (epoch %d).", trainer.state.step, trainer.steps, trainer.state.epoch + 1)
@@ -104,6 +105,13 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
     trainer.fit(folder.checkpoints, log, context.progress)
     trainer.network.load_state_dict(best_weights(folder.checkpoints, trainer.runtime.device))
     save_bundle(folder.model, trainer.network, card(lesson, course.scaling, context.recipe))
+
+
+def mirrors(folder: RunFolder, lesson: Lesson, recipe: Recipe) -> list[Mirror]:
+    """The forms in which a run shows the figures of its epochs, beside metrics.jsonl."""
+    names = lesson.legend.names
+    shown: list[Mirror] = [MetricsTable(folder.metrics_table, names)]
+    return [*shown, TensorBoard(folder.tensorboard, names)] if recipe.training.tensorboard else shown
 
 
 def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:

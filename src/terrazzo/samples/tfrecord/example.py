@@ -16,9 +16,9 @@ def write_example(features: Mapping[str, bytes]) -> bytes:
     """An Example of byte strings, in the order of their names."""
     entries = b""
     for name in sorted(features):
-        feature = _field(1, _field(1, features[name]))
-        entries += _field(1, _field(1, name.encode()) + _field(2, feature))
-    return _field(1, entries)
+        feature = bytes_field(1, bytes_field(1, features[name]))
+        entries += bytes_field(1, bytes_field(1, name.encode()) + bytes_field(2, feature))
+    return bytes_field(1, entries)
 
 
 def read_example(data: bytes) -> dict[str, bytes]:
@@ -39,11 +39,13 @@ def read_example(data: bytes) -> dict[str, bytes]:
     return found
 
 
-def _field(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
+def bytes_field(number: int, data: bytes) -> bytes:
+    """A field of bytes, text or a message. number: of the field."""
+    return varint(number << 3 | 2) + varint(len(data)) + data
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A whole number, 0 or more, in seven bits a byte; also the key of a field, its number * 8 + wire type."""
     parts = bytearray()
     while value > 127:
         parts.append(value & 127 | 128)
