@@ -252,3 +252,28 @@ def test_the_model_as_an_object(tiny_run: Any, tmp_path: Path, one: Context) -> 
     predict(tiny_run.run, [image], tmp_path, one)
     with rasterio.open(tmp_path / "a_predseg.tif") as found:
         assert np.array_equal(load(tiny_run.run, "cpu").predict(image).classes, found.read(1))
+
+
+def test_broken_blocks_are_listed_also_when_the_map_is_kept(tiny_run: Any, tmp_path: Path, one: Context) -> None:
+    with rasterio.open(tiny_run.folder / "images" / "a.tif") as file:
+        profile, values = file.profile, file.read()
+    path, out = tmp_path / "a.tif", tmp_path / "maps"
+    with rasterio.open(path, "w", **{**profile, "tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}) as file:
+        file.write(values)
+    with rasterio.open(path) as file:
+        offset = int(file.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", bidx=1))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:offset] + bytes(255 - value for value in whole[offset : offset + 30]) + whole[offset + 30 :])
+    for kept in (False, True):
+        done = predict(tiny_run.run, [path], out, one)
+        assert done.exit_code == 7
+        assert ("kept from before" in done.text) == kept
+        assert done.problems == [f"{path}: 1 block cannot be read; the map has no data there. They are listed in {out / 'failures.csv'}."]
+        lines = (out / "failures.csv").read_text(encoding="utf-8").splitlines()
+        assert lines[0] == '"map","image","col_off","row_off","width","height","reason"'
+        assert lines[1].startswith(f'"a_predseg.tif","{path}","16","16","16","16","{path} is broken: rows 16 to')
+        assert len(lines) == 2
+    path.write_bytes(whole)
+    (out / "a_predseg.tif").unlink()
+    assert predict(tiny_run.run, [path], out, one).exit_code == 0
+    assert [path.name for path in out.iterdir()] == ["a_predseg.tif"]

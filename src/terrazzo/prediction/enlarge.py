@@ -4,17 +4,18 @@ working rows    ---0---------1---------2---      centres of rows; a row of the i
 image's rows    -0---1----2---3----4---5-       is made of both, by its distance (likewise along the row)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.prediction.blend import BlendedRows
-from terrazzo.rasters.raster import Raster
+from terrazzo.rasters.raster import Pixels, Raster
 from terrazzo.rasters.window import Shape, Window
 
 Numbers = NDArray[np.float32]
+Read = Callable[[Window], Pixels]
 
 
 def first_needed(working: int, full: int, row: int) -> int:
@@ -22,13 +23,16 @@ def first_needed(working: int, full: int, row: int) -> int:
     return int(_Between.of(working, full).first[row])
 
 
-def at_full_size(pieces: Iterable[BlendedRows], working: Shape, full: Raster, first_row: int = 0) -> Iterator[BlendedRows]:
+def at_full_size(
+    pieces: Iterable[BlendedRows], working: Shape, full: Raster, first_row: int = 0, read: Read | None = None
+) -> Iterator[BlendedRows]:
     """Finished rows of the image, in order.
 
     Probabilities are interpolated linearly between the working pixels that have one. A pixel is valid where the image's own is.
 
     pieces: from top to bottom, every working row once, from the one on that is first needed. working: (height, width) they are of.
     full: the image at its own size. first_row: of the image, from which on rows are wanted.
+    read: what reads a window of the image, if it is not the image itself.
     """
     columns = _Between.of(working[1], full.shape[1])
     rows = _Between.of(working[0], full.shape[0])
@@ -38,7 +42,7 @@ def at_full_size(pieces: Iterable[BlendedRows], working: Shape, full: Raster, fi
         kept = kept.followed_by(_Shares.of(piece))
         ready = int(np.searchsorted(rows.second, kept.row_off + kept.height))
         if ready > done:
-            yield _enlarged(kept, rows.part(slice(done, ready), kept.row_off), columns, full, done)
+            yield _enlarged(kept, rows.part(slice(done, ready), kept.row_off), columns, (read or full.read), done)
         done = ready
         # the next rows of the image may lie below the last working row that is there
         if done < full.shape[0]:
@@ -95,8 +99,8 @@ class _Shares:
         return _Shares(row_off=row, layers=self.layers[:, row - self.row_off :])
 
 
-def _enlarged(kept: _Shares, rows: _Between, columns: _Between, full: Raster, row_off: int) -> BlendedRows:
-    width = full.shape[1]
+def _enlarged(kept: _Shares, rows: _Between, columns: _Between, read: Read, row_off: int) -> BlendedRows:
+    width = len(columns.first)
     nearness = rows.nearness[:, np.newaxis]
     down = kept.layers[:, rows.first] * (1 - nearness) + kept.layers[:, rows.second] * nearness
     layers = down[..., columns.first] * (1 - columns.nearness) + down[..., columns.second] * columns.nearness
@@ -106,5 +110,5 @@ def _enlarged(kept: _Shares, rows: _Between, columns: _Between, full: Raster, ro
         row_off=row_off,
         sums=np.rint(shares).astype(np.uint32),
         totals=(known > 0).astype(np.uint32),
-        valid=full.read(Window(col_off=0, row_off=row_off, width=width, height=len(rows.first))).valid,
+        valid=read(Window(col_off=0, row_off=row_off, width=width, height=len(rows.first))).valid,
     )

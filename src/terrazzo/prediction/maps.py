@@ -186,8 +186,10 @@ class _OneMap:
             with self._writing(journal.folder) as put:
                 for block in journal.replay():
                     self._tally.add_notes(block.notes)
+                    if self._work.gaps is not None:
+                        self._work.gaps.add_notes(block.notes["gaps"])
                     put(block.indices, block.shares)
-                unkept = _Unkept(journal, self._tally, self._predictor.bundle.legend)
+                unkept = _Unkept(journal, self._work, self._tally, self._predictor.bundle.legend)
                 for rows in rows_of(self._work, pieces):
                     indices, shares = rows.indices(), self._shares(rows)
                     unkept.add(rows, indices, shares)
@@ -230,9 +232,10 @@ class _OneMap:
 class _Unkept:
     """Rows that are finished, until they are enough for a block of the journal."""
 
-    def __init__(self, journal: Journal, total: Tally, legend: Legend) -> None:
+    def __init__(self, journal: Journal, work: Job, total: Tally, legend: Legend) -> None:
         """total: is told what is kept."""
         self._journal = journal
+        self._gaps = work.gaps
         self._total = total
         self._legend = legend
         self._row_off = journal.rows_done
@@ -253,7 +256,9 @@ class _Unkept:
             return
         indices = np.concatenate(self._indices)
         shares = np.concatenate(self._shares, axis=1) if self._shares else None
-        self._journal.add(Block(row_off=self._row_off, indices=indices, shares=shares, notes=self._tally.notes()))
+        # reading is ahead: what was found further below is known again when that is read again
+        notes = {**self._tally.notes(), "gaps": [] if self._gaps is None else self._gaps.notes()}
+        self._journal.add(Block(row_off=self._row_off, indices=indices, shares=shares, notes=notes))
         self._row_off += len(indices)
         self._total.add_notes(self._tally.notes())
         self._begin()

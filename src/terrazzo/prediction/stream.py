@@ -7,7 +7,8 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -25,8 +26,9 @@ from terrazzo.prediction.enlarge import at_full_size, first_needed
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.views import views_of
 from terrazzo.prediction.sliding import SlidingGrid
+from terrazzo.prediction.unreadable import Gaps
 from terrazzo.progress import Advance
-from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.raster import Pixels, Raster, open_raster
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.samples.chip import to_chip
 from terrazzo.samples.scaling import Scaling
@@ -46,6 +48,8 @@ class Job:
     """Whether a window is needed; None: all are."""
     full: Raster | None = None
     """The image at its own size, where `raster` is brought to another."""
+    gaps: Gaps | None = None
+    """Takes up what of the image cannot be read; None: that is an error."""
     first_row: int = 0
     """The row of the map from which on rows are wanted: those above are done."""
 
@@ -65,6 +69,10 @@ class Job:
     def mapped(self) -> Raster:
         """The raster that the map has the grid of."""
         return self.full or self.raster
+
+    def read(self, raster: Raster, window: Window) -> Pixels:
+        """A window of `raster` or `full`. Raises RasterError for what is broken and is no gap."""
+        return raster.read(window) if self.gaps is None else self.gaps.read(raster, window)
 
     def needs(self, window: Window) -> bool:
         """Whether a window of the grid is to be predicted."""
@@ -118,15 +126,17 @@ class Predictor:
     def open_job(self, path: Path, wanted: Callable[[Window], bool] | None = None) -> Job:
         """The job of an image file; until it is read the file is closed, so that there may be any number of them.
 
+        What of it is broken is no error later but a gap.
+
         wanted: of windows in pixels of the image itself.
         Raises RasterError if it cannot be read, DataError if it has another number of bands than the model.
         """
         reading = self.bundle.card.reading
         with open_raster(path, reading) as raster:
             if raster.shape == raster.own_grid.shape:
-                return self.job(raster, wanted)
+                return replace(self.job(raster, wanted), gaps=Gaps())
             with open_raster(path, reading.model_copy(update={"resize": None})) as full:
-                return self.job(raster, wanted, full)
+                return replace(self.job(raster, wanted, full), gaps=Gaps())
 
 
 def _in_pixels_of(working: Shape, full: Shape, wanted: Callable[[Window], bool]) -> Callable[[Window], bool]:
@@ -160,7 +170,7 @@ def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) ->
             yield from pieces
         else:
             with each.full as full:
-                yield from at_full_size(pieces, each.raster.shape, full, each.first_row)
+                yield from at_full_size(pieces, each.raster.shape, full, each.first_row, partial(each.read, full))
 
 
 def rows_of(job: Job, pieces: Iterator[BlendedRows]) -> Iterator[BlendedRows]:
@@ -193,7 +203,7 @@ def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
                 if not each.needs(window):
                     yield ReadWindow(window=window, chip=None, valid=np.zeros(window.shape, np.bool_))
                     continue
-                pixels = each.raster.read(window)
+                pixels = each.read(each.raster, window)
                 chip = to_chip(pixels, scaling, each.grid.size) if pixels.valid.any() else None
                 yield ReadWindow(window=window, chip=chip, valid=pixels.valid)
         each.raster.close()

@@ -53,6 +53,8 @@ class Raster:
         self.tags: dict[str, str] = facts.tags
         self.palette: dict[int, Color] | None = facts.palette
         self.alpha: int | None = facts.alpha
+        self.block: Shape | None = facts.block
+        """(height, width) in pixels of the parts that the file stores on their own; None where it is decoded whole."""
         self.bands = assembly.layer.bands
         self.band_names: tuple[str | None, ...] = assembly.band_names
         self.all_band_names: tuple[str | None, ...] = assembly.all_band_names

@@ -1,10 +1,11 @@
 """predict: maps of images with a trained model. Also `load`, the model as a Python object."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from terrazzo.errors import ConflictError, DataError
+from terrazzo.errors import ConflictError, DataError, PartialResult
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
@@ -17,6 +18,7 @@ from terrazzo.rasters.files import ImageFile, find_images, output_stems
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.map_failures import FAILURES, MapFailure, failures_of, kept_failures, write_failures
 from terrazzo.workflows.map_files import OVERLAY_SUFFIX, MapFiles
 
 __all__ = ["load", "predict"]
@@ -39,7 +41,8 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     """Write a class map for each image to OUT, on the image's own grid.
 
     inputs: images, folders of images, patterns, or addresses (https://, s3://) of GeoTIFFs. Options that were not given are those of
-    the model. Maps that are there already, of the same model and options, are kept.
+    the model. Maps that are there already, of the same model and options, are kept. A map has no data where blocks of its image cannot
+    be read: OUT/failures.csv lists them, and the result says so with exit code 7.
     overlay, polygons: also write these of each map. rle: the class whose objects go into OUT/submission.csv.
     Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
     holds a file of that name made otherwise, EnvironmentFault.
@@ -55,11 +58,27 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     others = MapFiles(overlay=overlay, polygons=polygons, runs=rle)
     others.check(bundle.legend, todo, out)
     write_maps(todo, predictor, context.progress)
+    failures = kept_failures(out, set(jobs) - set(todo)) + [each for path, job in todo.items() for each in failures_of(out, path, job)]
+    write_failures(out, failures)
     maps = list(jobs)
     written = maps + [probabilities_path(path) for path in maps if options.probabilities]
     written += others.write(jobs, bundle.legend, out, context)
     kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
-    return Result(text=f"{counted(len(maps), 'map')} in {out}{kept}", written={"outputs": written})
+    return Result(
+        text=f"{counted(len(maps), 'map')} in {out}{kept}",
+        written={"outputs": written},
+        problems=_problems(out, failures),
+        exit_code=PartialResult.exit_code if failures else 0,
+    )
+
+
+def _problems(out: Path, failures: Sequence[MapFailure]) -> list[str]:
+    """A line for each image that could not be read all over."""
+    counts = Counter(failure.image for failure in failures)
+    return [
+        f"{image}: {counted(count, 'block')} cannot be read; the map has no data there. They are listed in {out / FAILURES}."
+        for image, count in counts.items()
+    ]
 
 
 def _images(inputs: Sequence[str | Path], out: Path) -> list[ImageFile]:

@@ -104,6 +104,7 @@ def _facts(path: Path, dataset: DatasetReader, beside: Beside) -> Facts:
         alpha=alphas[-1] if alphas and dataset.count > 1 else None,
         tags=dataset.tags(),
         palette=_palette(dataset),
+        block=_block(dataset),
         control=beside.control or _control(dataset),
     )
 
@@ -160,6 +161,11 @@ def _palette(dataset: DatasetReader) -> dict[int, Color] | None:
     if dataset.colorinterp[0] is not ColorInterp.palette:
         return None
     return {value: (red, green, blue) for value, (red, green, blue, _) in dataset.colormap(1).items()}
+
+
+def _block(dataset: DatasetReader) -> Shape | None:
+    height, width = dataset.block_shapes[0]
+    return None if height >= dataset.height and width >= dataset.width else (height, width)
 
 
 def _has_mask(dataset: DatasetReader) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.place import ControlPoints
-from terrazzo.rasters.window import Window
+from terrazzo.rasters.window import Shape, Window
 
 READ_LIMIT_BYTES = 8 * 2**30
 """One read never allocates more than this, whatever size a file declares."""
@@ -39,6 +39,8 @@ class Facts:
     tags: dict[str, str] = field(default_factory=dict)
     """Notes in the file, by names in capitals."""
     palette: dict[int, Color] | None = None
+    block: Shape | None = None
+    """(height, width) in pixels of the parts that the file stores on their own; None where it is decoded whole."""
     control: ControlPoints | None = None
     """Where single pixels lie, in a file whose grid has no place on the ground."""
 
