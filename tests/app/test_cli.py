@@ -132,7 +132,7 @@ def test_a_recipe_is_read_with_what_is_set_over_it(verb: Recorder, tmp_path: Pat
         (["work", "a", "c", "--set", "training.epochs=3"], "error: --set: work does not read [training]; the tables that it reads are"),
         (["work", "a", "c", "--set", "training.epoch=3"], "[training] has no key 'epoch'; did you mean 'epochs'?"),
         (["work", "a", "c", "--overlap", "much"], 'error: --overlap: [prediction] overlap is "much"; it must be a number from 0 to 0.75'),
-        (["work", "a", "c", "--blend", "x"], 'error: --blend: [prediction] blend is "x"; it must be "hann", "linear" or "flat"'),
+        (["work", "a", "c", "--blend", "x"], 'error: --blend: [prediction] blend is "x"; it must be "hann", "linear", "flat" or "crop"'),
         (["work", "a", "c", "--overlay"], "error: No such option"),
         (["work", "a"], "error: Missing argument 'INPUTS...'"),
         (["work", "a", "c", "--threads", "0"], "error: Invalid value for '--threads'"),
