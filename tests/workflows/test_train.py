@@ -30,6 +30,7 @@ from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import LAST, Trainer
 from terrazzo.workflows.account_tables import TABLES
 from terrazzo.workflows.context import Context
+from terrazzo.workflows.preview import preview
 from terrazzo.workflows.train import train
 
 ContextOf = Callable[..., Context]
@@ -50,7 +51,7 @@ class TestARun:
         }
         rest = {"checkpoints/last.safetensors", "checkpoints/best.safetensors", "maps/d_predseg.tif", "split.csv"}
         assert {"classes.csv", "confusion.csv", "calibration.csv", "thresholds.csv", "area.csv"} <= names
-        assert names - set(wanted.split()) - {*TABLES, "metrics.csv"} == rest | where
+        assert names - set(wanted.split()) - {*TABLES, "metrics.csv", "train_sample_batch.png", "val_sample_batch.png"} == rest | where
 
     def test_leaves_curves_log_and_report_of_each_class(self, tiny_run: Any) -> None:
         log = pd.read_csv(tiny_run.run / "metrics.csv")
@@ -371,6 +372,24 @@ def test_a_signal_leaves_a_checkpoint_of_the_step(data: Path, tmp_path: Path, nu
     assert "Stopped after a whole step, with a checkpoint; --resume goes on from there." in done.stderr
     state = load_checkpoint(tmp_path / "run" / "checkpoints" / LAST, torch.device("cpu")).state
     assert state.step == 3
+
+
+def test_sample_batches_are_what_preview_draws_and_there_before_the_first_step(
+    tiny_run: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context_of: ContextOf
+) -> None:
+    names = ("train_sample_batch.png", "val_sample_batch.png")
+    for name, part in zip(names, ("train", "validation"), strict=True):
+        preview(data, tmp_path / name, count=8, part=part, context=context_of(data))
+        # below the title
+        pictures = [np.asarray(Image.open(folder / name).convert("RGB")) for folder in (tmp_path, tiny_run.run)]
+        height = min(len(picture) for picture in pictures) - 60
+        assert np.array_equal(pictures[0][-height:], pictures[1][-height:]), name
+    monkeypatch.setattr(Trainer, "_epoch", lambda *_: (_ for _ in ()).throw(Killed))
+    for wanted in (True, False):
+        run = tmp_path / f"run {wanted}"
+        with pytest.raises(Killed):
+            train(data, run, context=context_of(data, f"training.sample_batches={str(wanted).lower()}"))
+        assert [(run / name).exists() for name in names] == [wanted] * 2
 
 
 def test_tensorboard_has_every_epoch_where_it_is_asked_for(

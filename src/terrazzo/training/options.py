@@ -102,6 +102,9 @@ class TrainingOptions(Options):
         description="Weights in the run's folder checkpoints: the best epoch's, or also those of all epochs, or of so many newest, with "
         "loss and score in the name.",
     )
+    sample_batches: bool = Field(
+        default=True, description="Before the first step, draw the first batch and the first of validation, as the network will see them."
+    )
     tensorboard: bool = Field(
         default=False, description="Also write the figures of each epoch to the run's folder tensorboard, for TensorBoard."
     )

@@ -109,11 +109,15 @@ def _drawn(lesson: Lesson, part: str, count: int, epoch: int, context: Context) 
         every, number = Draw.of(train_part, recipe.draw).epoch(epoch, recipe.training.seed), epoch
     else:
         every, number = [Drawn(sample=sample) for sample in rows_of(lesson.samples.part(part))], None
-    chosen = list(islice(every, count))
+    return making, chips(making, list(islice(every, count)), number), len(every)
+
+
+def chips(making: Preparation, chosen: Sequence[Drawn], epoch: int | None) -> Shown:
+    """What the network is given of these. epoch: from 0; None: as they are."""
     images = np.empty((len(chosen), making.bands, *making.size), np.float32)
     labels = np.empty((len(chosen), *making.size), np.uint8)
-    windows = [making.chip(drawn, number, images[place], labels[place]) for place, drawn in enumerate(chosen)]
-    return making, Shown(windows=windows, images=images, labels=labels), len(every)
+    windows = [making.chip(drawn, epoch, images[place], labels[place]) for place, drawn in enumerate(chosen)]
+    return Shown(windows=windows, images=images, labels=labels)
 
 
 def _pictures(shown: Shown, scaling: Scaling, dtype: np.dtype[np.generic]) -> list[Picture]:

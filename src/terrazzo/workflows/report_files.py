@@ -22,6 +22,8 @@ MEANINGS = {
     "errors": "rasters of right, missed and false pixels",
     "suspicious.parquet": "regions of suspicious labels",
     "split.csv": "which part each window belongs to",
+    "train_sample_batch.png": "the first batch, as the network saw it",
+    "val_sample_batch.png": "the first batch of validation",
     "metrics.csv": "figures of each epoch",
     "tensorboard": "the same for TensorBoard",
     "windows.csv": "every window that was learned from",

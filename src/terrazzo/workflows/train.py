@@ -39,6 +39,7 @@ from terrazzo.workflows.lesson import Lesson, judged, prepare
 from terrazzo.workflows.objects import object_files, write_objects
 from terrazzo.workflows.packed_lesson import GivenTable
 from terrazzo.workflows.report_places import scene_maps, small_picture
+from terrazzo.workflows.sample_batches import draw_sample_batches
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.where.layers import save_table, write_error_map
 
@@ -98,6 +99,8 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
     if folder.resumable:
         trainer.resume(folder.checkpoints)
         logger.info("Resumed after step %d of %d (epoch %d).", trainer.state.step, trainer.steps, trainer.state.epoch + 1)
+    elif context.recipe.training.sample_batches:
+        draw_sample_batches(folder.path, trainer, lesson)
     log.cut(trainer.state.epoch)
     if context.recipe.draw.log:
         trainer.windows = WindowLog(path=folder.windows, grid=lambda scene: lesson.store.raster(scene).grid)
