@@ -74,6 +74,14 @@ def test_groups_divide_the_channels(channels: int, groups: int) -> None:
     assert layer.num_groups == groups
 
 
+def test_instance_norm_sees_each_channel_of_each_image_alone() -> None:
+    layer = norm(ModelOptions(norm="instance"), 3)
+    images = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)) * 9 + 4
+    assert torch.allclose(layer(images), torch.nn.functional.instance_norm(images), atol=1e-5)
+    assert torch.equal(layer(images)[:1], layer(images[:1]))
+    assert sum(parameter.numel() for parameter in layer.parameters()) == 6
+
+
 def test_a_bias_only_where_no_normalisation_follows() -> None:
     for kind, biased in (("batch", False), ("group", False), ("none", True)):
         options = ModelOptions.model_validate({"norm": kind})

@@ -151,6 +151,7 @@ class TestUNet(OwnNetworkContract):
         ModelOptions(filters=4, depth=2, subpixel=2),
         ModelOptions(filters=4, depth=2, growth=1, up_filters=6, pooling="strided", activation="selu"),
         ModelOptions(filters=4, depth=2, dropout=0.1, dropout_in="blocks"),
+        ModelOptions(filters=4, depth=2, norm="instance"),
     )
 
     @pytest.fixture(params=VARIANTS, ids=lambda options: f"{options.activation}-{options.norm}-{options.upsample}{options.up_kernel}")
@@ -176,6 +177,7 @@ class TestResidualUNet(OwnNetworkContract):
         ),
         ModelOptions(kind="resunet", filters=4, depth=1, subpixel=4),
         ModelOptions(kind="resunet", filters=4, depth=2, up_kernel=5, activation="leaky_relu", dropout=0.1),
+        ModelOptions(kind="resunet", filters=4, depth=2, norm="instance"),
     )
 
     @pytest.fixture(params=VARIANTS, ids=lambda options: f"{options.activation}-{options.norm}-{options.upsample}{options.up_kernel}")

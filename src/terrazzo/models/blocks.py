@@ -32,7 +32,7 @@ def norm(options: ModelOptions, channels: int) -> nn.Module:
     if options.norm == "group":
         groups = next(groups for groups in range(LARGEST_GROUPS, 0, -1) if channels % groups == 0)
         return nn.GroupNorm(groups, channels)
-    return nn.Identity()
+    return InstanceNorm(channels, channels) if options.norm == "instance" else nn.Identity()
 
 
 def activation(options: ModelOptions) -> nn.Module:
@@ -65,6 +65,13 @@ class Doubling(nn.Module):
         height, width = 2 * x.shape[-2], 2 * x.shape[-1]
         doubled: Tensor = self.conv(x)
         return doubled[..., :height, :width]
+
+
+class InstanceNorm(nn.GroupNorm):
+    """Normalises each channel of each image by itself; a channel of a single pixel becomes its offset, instead of failing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class PickedConv(nn.Conv2d):

@@ -23,11 +23,17 @@ ARCHITECTURES = (
     "DPT",
 )
 """Networks of segmentation_models_pytorch."""
-OF_BOTH = ("architecture", "encoder", "pretrained", "subpixel")
+OF_BOTH = ("start", "architecture", "encoder", "pretrained", "subpixel")
 """Options that go with an architecture; all others describe Terrazzo's own networks."""
+FREE = ("start", "pretrained", "initializer", "dropout", "dropout_in", "norm_momentum")
+"""Options that change no weight's shape or meaning: a network may go on from a model that has others."""
 
 
 class ModelOptions(Options):
+    start: Path | None = Field(
+        None,
+        description="Go on from a model (a model folder or a run), also with other classes; its network and scaling are taken over.",
+    )
     kind: Literal["unet", "resunet"] = Field(
         "unet", description="unet: the classic U-Net; resunet: pre-activation residual blocks, stride-2 encoder."
     )
@@ -57,7 +63,9 @@ class ModelOptions(Options):
     activation: Literal["relu", "elu", "leaky_relu", "selu", "silu", "gelu"] = Field(
         "relu", description="Activation after each normalisation."
     )
-    norm: Literal["batch", "group", "none"] = Field("batch", description="Normalisation.")
+    norm: Literal["batch", "group", "instance", "none"] = Field(
+        "batch", description="Normalisation: over the batch, over groups of channels of an image, or over each channel of an image."
+    )
     norm_momentum: float = Field(
         0.1, gt=0, le=1, description="Weight of the newest batch in the running statistics of batch normalisation."
     )
@@ -87,6 +95,8 @@ class ModelOptions(Options):
 
     @model_validator(mode="after")
     def _together(self) -> "ModelOptions":
+        if self.start is not None and self.pretrained:
+            raise ValueError("start and pretrained both say where the weights begin. Leave one of them out.")
         if self.architecture is None:
             if stray := [name for name in ("encoder", "pretrained") if name in self._changed]:
                 raise ValueError(f'{" and ".join(stray)} needs an architecture. Give also architecture = "Unet", or leave it out.')
@@ -115,10 +125,17 @@ class ModelOptions(Options):
         return self.kind if self.architecture is None else f"{self.architecture} on {self.encoder}"
 
     def within(self, folder: Path) -> "ModelOptions":
-        """The same, the file that it names being absolute; a relative path starts from the folder."""
-        file = self.pretrained
-        return self if isinstance(file, bool) else self.model_copy(update={"pretrained": folder / file.expanduser()})
+        """The same, the files that it names being absolute; a relative path starts from the folder."""
+        named = {name: getattr(self, name) for name in ("start", "pretrained")}
+        return self.model_copy(update={name: folder / path.expanduser() for name, path in named.items() if isinstance(path, Path)})
+
+    def going_on_from(self, model: "ModelOptions") -> tuple["ModelOptions", list[str]]:
+        """The network of a model with the free options of this one, and each option that was given here and is another there."""
+        shaping = [name for name in type(self).model_fields if name not in FREE]
+        differing = [name for name in shaping if name in self.model_fields_set and getattr(self, name) != getattr(model, name)]
+        free = {name: getattr(self, name) for name in FREE}
+        return model.model_copy(update=free), differing
 
     def pathless(self) -> "ModelOptions":
         """The same without a path of this machine: whether weights were pretrained stays."""
-        return self.model_copy(update={"pretrained": bool(self.pretrained)})
+        return self.model_copy(update={"start": None, "pretrained": bool(self.pretrained)})

@@ -31,6 +31,11 @@ class RunFolder:
         return self.path / "recipe.toml"
 
     @property
+    def start(self) -> Path:
+        """What is to be known of the model that the run went on from; not there if it began from first weights."""
+        return self.path / "start.json"
+
+    @property
     def samples(self) -> Path:
         return self.path / "samples.parquet"
 

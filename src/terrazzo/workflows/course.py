@@ -34,6 +34,7 @@ from terrazzo.training.losses.total import balanced_weights, build_loss, check_l
 from terrazzo.workflows.account import versions
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.lesson import Lesson
+from terrazzo.workflows.start import Start, check_bands, take_weights
 
 logger = logging.getLogger(__name__)
 WEIGHT_POWERS = {"sqrt": 0.5, "balanced": 1.0}
@@ -49,11 +50,11 @@ class Course:
     scaling: Scaling
 
 
-def plan(lesson: Lesson, runtime: Runtime, context: Context, *, resumed: bool = False) -> Course:
+def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | None = None, resumed: bool = False) -> Course:
     """Measure the scaling and build the network: all that may find a recipe wanting, before anything is written.
 
-    resumed: weights will come from a checkpoint, so pretrained ones are not looked for.
-    Raises RecipeError or DataError; with pretrained weights also ModelError or EnvironmentFault.
+    start: the model to go on from. resumed: weights will come from a checkpoint, so neither its nor pretrained ones are looked for.
+    Raises RecipeError or DataError; with a start or pretrained weights also ModelError, ConflictError or EnvironmentFault.
     """
     recipe, train_part = context.recipe, lesson.samples.part("train")
     if not len(train_part.frame):
@@ -62,11 +63,16 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, resumed: bool = 
     logger.info("%s", draw_sentence(draw, lesson.legend.names, recipe.training.seed))
     check_batches(recipe, draw.size)
     check_loss(recipe.training, lesson.legend.names)
-    scaling = measure_scaling(train_part, lesson.store, recipe)
+    if start is None:
+        scaling = measure_scaling(train_part, lesson.store, recipe)
+    else:
+        check_bands(start, lesson.samples, lesson.store)
+        scaling = start.scaling
     classes = len(lesson.legend.classes)
     network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
     if not resumed:
         load_pretrained(network, context.model)
+        take_weights(start, network, lesson.legend, context)
     validation = rows_of(lesson.samples.part("validation"))
     objects = rule_of(recipe.evaluation, lesson.legend)
     task = Task(
@@ -89,6 +95,11 @@ def check_batches(recipe: Recipe, drawn: int) -> None:
     smallest = drawn % recipe.training.batch_size or recipe.training.batch_size
     multiple = recipe.model.subpixel * 2**recipe.model.depth
     deepest = math.prod(math.ceil(side / multiple) for side in recipe.samples.shape)
+    if recipe.model.architecture is None and recipe.model.norm == "instance" and deepest == 1:
+        raise RecipeError(
+            f"model.depth = {recipe.model.depth} halves windows of {' x '.join(map(str, recipe.samples.shape))} pixels to a single one, "
+            "in which normalisation by image leaves nothing to see. Lower model.depth, or set model.norm = 'batch'."
+        )
     if recipe.model.architecture is None and recipe.model.norm == "batch" and smallest * deepest == 1:
         raise RecipeError(
             f"model.depth = {recipe.model.depth} halves windows of {' x '.join(map(str, recipe.samples.shape))} pixels to a single one, "

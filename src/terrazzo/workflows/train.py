@@ -41,6 +41,7 @@ from terrazzo.workflows.packed_lesson import GivenTable
 from terrazzo.workflows.report_places import scene_maps, small_picture
 from terrazzo.workflows.sample_batches import draw_sample_batches
 from terrazzo.workflows.sample_origin import with_table
+from terrazzo.workflows.start import Start, find_start, going_on
 from terrazzo.workflows.where.layers import save_table, write_error_map
 
 logger = logging.getLogger(__name__)
@@ -62,24 +63,28 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
     """
     context, table = with_table(context or open_context(recipe))
     folder = RunFolder(path=Path(out or Path("runs") / Path(recipe).stem).resolve())
+    start = find_start(folder, context)
+    context = going_on(start, context)
     recipe_toml = resolved(context)
     with folder.held(recipe_toml, resume=resume) as state:
         if state is RunState.FINISHED:
             logger.info("%s is finished; nothing was done.", folder.path)
         else:
-            work(folder, table, recipe_toml, context)
+            work(folder, table, start, context)
     return run_result(folder)
 
 
-def work(folder: RunFolder, table: GivenTable | None, recipe_toml: str, context: Context) -> None:
-    """What of a run is not done yet. table: the samples table that the recipe names."""
+def work(folder: RunFolder, table: GivenTable | None, start: Start | None, context: Context) -> None:
+    """What of a run is not done yet. table: the samples table that the recipe names. start: the model that it goes on from."""
     check_network(context.recipe.model)
     kept = load_means(folder.checkpoints / LAST) if folder.resumable and not folder.fitted else None
     runtime = choose_means(context.device, context.recipe.training.precision, context.threads, kept)
     lesson = prepare(folder, table, context)
-    course = None if folder.fitted else plan(lesson, runtime, context, resumed=folder.resumable)
+    course = None if folder.fitted else plan(lesson, runtime, context, start=start, resumed=folder.resumable)
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
-    folder.claim(recipe_toml)
+    folder.claim(resolved(context))
+    if start is not None:
+        start.save(folder.start)
     lesson.samples.save(folder.samples)
     write_text(folder.split_list, list_text(lesson.samples))
     if course is not None:
