@@ -125,7 +125,7 @@ def test_a_damaged_record_is_a_sentence(recipe: Path, context_of: ContextOf, tmp
     [
         ("model.filters=8", r"filters = 8 \(4 there\): the model to go on from, .*, has another network"),
         ("model.kind=resunet", r"kind = resunet \(unet there\)"),
-        ("data.scaling=robust", r"scaling = robust: the model to go on from, .*, has standard and standard for its bands"),
+        ("data.scaling=robust", r"scaling = robust: the model to go on from, .*, has standard, standard for its bands"),
         ("model.start=nowhere", "no model at"),
     ],
 )
