@@ -1,0 +1,203 @@
+"""Three programs that learn to map the same windows: Terrazzo with its defaults, and two as quick starts and tutorials write them."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from terrazzo.evaluation.confusion import Confusion
+from terrazzo.evaluation.scores import pixel_scores
+from terrazzo.labels.legend import IGNORE
+from terrazzo.models.network import Runtime, build_network, choose_runtime
+from terrazzo.models.options import ModelOptions
+from terrazzo.progress import Advance
+from terrazzo.samples.draw.epoch import Drawn
+from terrazzo.samples.loader.loader import Loader
+from terrazzo.samples.options import AugmentOptions, DrawOptions
+from terrazzo.samples.rows import Sample, rows_of
+from terrazzo.training.fit import best_weights
+from terrazzo.training.metrics import MetricsLog
+from terrazzo.training.options import TrainingOptions
+from terrazzo.workflows.context import Context, open_context
+from terrazzo.workflows.course import plan
+from terrazzo.workflows.lesson import Lesson, chosen_lesson
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+BATCH = 8
+NETWORK = ModelOptions(filters=16)
+"""Of Terrazzo and of the plain loop: two minutes on two cores are too short for the usual 32 filters."""
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+"""(batch, bands, height, width) scaled pixels to (batch, height, width) class indices."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What a training gives."""
+
+    predict: Predict
+    step_s: list[float]
+    """How long each step took, reading included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Windows to learn from and windows to be judged by."""
+
+    context: Context
+    lesson: Lesson
+    runtime: Runtime
+    images: NDArray[np.float32]
+    """(windows, bands, height, width) of the training part, scaled."""
+    labels: NDArray[np.uint8]
+
+    @property
+    def classes(self) -> int:
+        return len(self.lesson.legend.classes)
+
+    @property
+    def bands(self) -> int:
+        return int(self.images.shape[1])
+
+    def ours(self, steps: int, seed: int) -> Context:
+        """The recipe's images, labels and split, and defaults for all that is to be learned, for so many steps."""
+        epochs = -(-steps * BATCH // len(self.images))
+        draw = DrawOptions(per_epoch=max(1, steps // epochs) * BATCH)
+        training = TrainingOptions(epochs=epochs, batch_size=BATCH, seed=seed)
+        return _defaults(self.context, draw, training)
+
+    def score(self, predict: Predict) -> float:
+        """Mean IoU over the classes, from the counts of all held-out windows."""
+        loader = Loader(preparation=plan(self.lesson, self.runtime, self.ours(1, 0)).trainer.task.preparation, batch_size=BATCH, workers=1)
+        confusion = Confusion(self.classes)
+        for batch in loader.batches([Drawn(sample=sample) for sample in _part(self.lesson, "test")], None):
+            confusion.add(batch.labels, predict(batch.images))
+        names = self.lesson.legend.names
+        return float(pixel_scores(confusion, self.lesson.legend.values, names)["mean_iou"] or 0.0)
+
+
+def problem_of(name: str, root: Path) -> Problem:
+    """What examples/NAME.toml asks, of the images under root; all windows that are not held out are learned from."""
+    context = open_context(EXAMPLES / f"{name}.toml", [f"data.root={root.resolve()}", "split.validation=0"])
+    context = _defaults(context, DrawOptions(), TrainingOptions())
+    runtime = choose_runtime("cpu", "auto")
+    lesson = chosen_lesson(None, context)
+    loader = Loader(preparation=plan(lesson, runtime, context).trainer.task.preparation, batch_size=BATCH, workers=2)
+    batches = list(loader.batches([Drawn(sample=sample) for sample in _part(lesson, "train")], None))
+    return Problem(
+        context=context,
+        lesson=lesson,
+        runtime=runtime,
+        images=np.concatenate([batch.images for batch in batches]),
+        labels=np.concatenate([batch.labels for batch in batches]),
+    )
+
+
+def terrazzo(problem: Problem, steps: int, seed: int) -> Learned:
+    """The fit loop of `terrazzo train`."""
+    trainer = plan(problem.lesson, problem.runtime, problem.ours(steps, seed)).trainer
+    clock = _Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.fit(Path(folder), MetricsLog(Path(folder) / "metrics.jsonl"), clock)
+        trainer.network.load_state_dict(best_weights(Path(folder), problem.runtime.device))
+    return Learned(predict=_mapping(trainer.network), step_s=clock.step_s)
+
+
+def quick_start(problem: Problem, steps: int, seed: int) -> Learned:
+    """The example of segmentation_models_pytorch on pets: Unet of resnet34, Dice loss, Adam 2e-4 that falls as a cosine."""
+    torch.manual_seed(seed)
+    two = problem.classes == 2
+    network = smp.Unet("resnet34", encoder_weights=None, in_channels=problem.bands, classes=1 if two else problem.classes)
+    loss = smp.losses.DiceLoss("binary" if two else "multiclass", from_logits=True, ignore_index=IGNORE)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps, eta_min=1e-5)
+    step_s = _loop(problem, network, loss, optimizer, steps, schedule.step)
+    return Learned(predict=_mapping(network), step_s=step_s)
+
+
+def plain(problem: Problem, steps: int, seed: int) -> Learned:
+    """The classic U-Net in float32 as tutorials train it: cross-entropy, Adam 1e-3."""
+    network = build_network(NETWORK, problem.bands, problem.classes, seed)
+    torch.manual_seed(seed)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    step_s = _loop(problem, network, nn.CrossEntropyLoss(ignore_index=IGNORE), optimizer, steps, lambda: None)
+    return Learned(predict=_mapping(network), step_s=step_s)
+
+
+PROGRAMS: Mapping[str, Callable[[Problem, int, int], Learned]] = {"terrazzo": terrazzo, "smp": quick_start, "plain": plain}
+
+
+def _loop(
+    problem: Problem, network: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, steps: int, after: Callable[[], object]
+) -> list[float]:
+    network.train()
+    step_s = []
+    for rows in _shuffled(len(problem.images), steps):
+        started = time.perf_counter()
+        images, target = torch.from_numpy(problem.images[rows]), torch.from_numpy(problem.labels[rows]).long()
+        optimizer.zero_grad()
+        loss(network(images), target).backward()
+        optimizer.step()
+        after()
+        step_s.append(time.perf_counter() - started)
+    return step_s
+
+
+def _shuffled(windows: int, steps: int) -> Iterator[NDArray[np.int64]]:
+    """Rows of so many batches: every window once before any twice; the last of a round may be smaller, of one window it is left out."""
+    made = 0
+    while made < steps:
+        for rows in torch.randperm(windows).split(BATCH):
+            if made < steps and (len(rows) > 1 or windows == 1):
+                made += 1
+                yield rows.numpy()
+
+
+def _mapping(network: nn.Module) -> Predict:
+    network.eval()
+
+    @torch.inference_mode()
+    def predict(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+        logits = network(torch.from_numpy(images))
+        chosen = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
+        return chosen.to(torch.uint8).numpy()
+
+    return predict
+
+
+def _defaults(context: Context, draw: DrawOptions, training: TrainingOptions) -> Context:
+    tables = {"augment": AugmentOptions(), "draw": draw, "model": NETWORK, "training": training}
+    return Context(recipe=context.recipe.model_copy(update=tables), folder=context.folder)
+
+
+def _part(lesson: Lesson, part: str) -> list[Sample]:
+    return rows_of(lesson.samples.part(part))
+
+
+class _Clock:
+    """A progress that notes how long steps take."""
+
+    def __init__(self) -> None:
+        self.step_s: list[float] = []
+
+    @contextmanager
+    def task(self, label: str, total: float, unit: str) -> Iterator[Advance]:  # noqa: ARG002 - the protocol's arguments
+        last = time.perf_counter()
+
+        def advance(steps: float) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if steps:
+                self.step_s.append(now - last)
+            last = now
+
+        yield advance
