@@ -145,7 +145,7 @@ def _loop(
         started = time.perf_counter()
         images, target = torch.from_numpy(problem.images[rows]), torch.from_numpy(problem.labels[rows]).long()
         optimizer.zero_grad()
-        loss(network(images), target).backward()
+        loss(network(images), target).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         after()
         step_s.append(time.perf_counter() - started)
@@ -156,7 +156,7 @@ def _shuffled(windows: int, steps: int) -> Iterator[NDArray[np.int64]]:
     """Rows of so many batches: every window once before any twice; the last of a round may be smaller, of one window it is left out."""
     made = 0
     while made < steps:
-        for rows in torch.randperm(windows).split(BATCH):
+        for rows in torch.randperm(windows).split(BATCH):  # type: ignore[no-untyped-call]
             if made < steps and (len(rows) > 1 or windows == 1):
                 made += 1
                 yield rows.numpy()
@@ -169,7 +169,8 @@ def _mapping(network: nn.Module) -> Predict:
     def predict(images: NDArray[np.float32]) -> NDArray[np.uint8]:
         logits = network(torch.from_numpy(images))
         chosen = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-        return chosen.to(torch.uint8).numpy()
+        values: NDArray[np.uint8] = chosen.to(torch.uint8).numpy()
+        return values
 
     return predict
 

@@ -16,6 +16,7 @@ from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import ModelCard, reading_of, without_paths
 from terrazzo.models.network import Runtime, build_network
 from terrazzo.models.pretrained import load_pretrained
+from terrazzo.models.start import go_on
 from terrazzo.rasters.raster import Pixels
 from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe
@@ -34,7 +35,7 @@ from terrazzo.training.losses.total import balanced_weights, build_loss, check_l
 from terrazzo.workflows.account import versions
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.lesson import Lesson
-from terrazzo.workflows.start import Start, check_bands, take_weights
+from terrazzo.workflows.start import Start, check_bands, start_model
 
 logger = logging.getLogger(__name__)
 WEIGHT_POWERS = {"sqrt": 0.5, "balanced": 1.0}
@@ -72,7 +73,9 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
     network = build_network(recipe.model, len(scaling.bands), classes, recipe.training.seed)
     if not resumed:
         load_pretrained(network, context.model)
-        take_weights(start, network, lesson.legend, context)
+        if start is not None:
+            donor = start_model(start, lesson.legend, context)
+            go_on(network, donor.network, lesson.legend.names, start.classes)
     validation = rows_of(lesson.samples.part("validation"))
     objects = rule_of(recipe.evaluation, lesson.legend)
     task = Task(

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from torch import nn
 
 from terrazzo.errors import ConflictError, DataError, RecipeError
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.sentences import listed
-from terrazzo.models.bundle import SCALING, load_bundle
+from terrazzo.models.bundle import SCALING, Bundle, load_bundle
 from terrazzo.models.options import ModelOptions
-from terrazzo.models.start import go_on
 from terrazzo.options import Options
 from terrazzo.rasters.window import Window
 from terrazzo.rasters.write import write_text
@@ -102,18 +100,18 @@ def check_bands(start: Start, samples: Samples, store: Source) -> None:
         raise DataError(f"the images have {found} bands, the model to go on from sees {wanted}. Choose bands with [data] bands.")
 
 
-def take_weights(start: Start | None, network: nn.Module, legend: Legend, context: Context) -> None:
-    """Give the network the weights of the model that the recipe goes on from, and tell which classes it knows.
+def start_model(start: Start, legend: Legend, context: Context) -> Bundle:
+    """The model that the recipe goes on from; tells which classes it does not know.
 
     Raises RecipeError or ModelError if the model is not there any more, ConflictError if it is another by now.
     """
     path = context.model.start
-    if start is None or path is None:
-        return
+    if path is None:
+        raise RecipeError("[model] start names no model to go on from.")
     bundle = load_bundle(path)
     if bundle.identity != start.identity:
         raise ConflictError(f"{path} is another model than when this run began. Bring it back, or start a new run with another --out.")
-    go_on(network, bundle.network, legend.names, start.classes)
     fresh = [name for name in legend.names if name not in start.classes]
     news = f"; {listed(fresh)} begin anew, for it does not know them" if fresh else ""
     logger.info("Goes on from %s%s.", path, news)
+    return bundle
