@@ -14,6 +14,7 @@ import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -53,15 +54,15 @@ def rates(data: Path, out: Path, names: Sequence[str]) -> None:
 
 
 def runs(data: Path, out: Path) -> None:
-    """All runs that are not in the table yet: set by set, seed by seed."""
+    """All runs that are not in the table yet: seed by seed, set by set."""
     done = {(row["data"], row["program"], int(row["seed"])) for row in _lines(out / "runs.csv")}
     steps = {(row["data"], row["program"]): round(SECONDS * float(row["steps_per_s"])) for row in _lines(out / "rates.csv")}
-    for name, folder in SETS.items():
-        wanted = [(program, seed) for seed in SEEDS for program in PROGRAMS if (name, program, seed) not in done]
-        if not wanted or (name, wanted[0][0]) not in steps:
+    for seed, name in product(SEEDS, SETS):
+        wanted = [program for program in PROGRAMS if (name, program) in steps and (name, program, seed) not in done]
+        if not wanted:
             continue
-        problem = problem_of(name, data / folder)
-        for program, seed in wanted:
+        problem = problem_of(name, data / SETS[name])
+        for program in wanted:
             count = steps[name, program]
             learned = PROGRAMS[program](problem, count, seed)
             run = Run(data=name, program=program, seed=seed, steps=count, mean_iou=round(problem.score(learned.predict), 4))
