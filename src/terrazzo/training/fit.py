@@ -37,6 +37,7 @@ from terrazzo.training.optimizers import build_optimizer, optimizer_tensors, pen
 from terrazzo.training.options import TrainingOptions
 from terrazzo.training.pace import Pace
 from terrazzo.training.schedule import Moment, rate
+from terrazzo.training.shortage import telling_what_to_lower
 from terrazzo.training.stopping import put_off
 from terrazzo.training.windows import WindowLog
 
@@ -87,9 +88,10 @@ class Trainer:
         """Train to the last epoch or until early stopping; leaves LAST and BEST in the folder.
 
         Ctrl-C, SIGTERM and a progress that cancels take effect after a step, with a checkpoint.
-        Raises DivergedError if the loss is NaN or infinite; the best weights so far are kept.
+        Raises DivergedError if the loss is NaN or infinite, EnvironmentFault if memory runs out; what was kept so far stays.
         """
-        with progress.task("train", self.steps, "steps") as advance, put_off() as stop:
+        enough = telling_what_to_lower(self.options, self.task.preparation.size, self.runtime.device)
+        with enough, progress.task("train", self.steps, "steps") as advance, put_off() as stop:
             advance(self.state.step)
             pace = Pace(stop=stop, advance=advance, keep=lambda: self.keep(folder), every_s=60 * self.options.checkpoint_minutes)
             while self.state.epoch < self.options.epochs and not self._exhausted():
