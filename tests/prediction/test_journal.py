@@ -27,7 +27,7 @@ from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import Window
 
 SHAPE = (203, 61)
-NAMES = ("image_predseg.tif", "image_probabilities.tif")
+NAMES = ("image_predseg.tif", "image_probabilities.tif", "image_entropy.tif")
 MADE_WITH = {"model": "abc", "probabilities": True}
 
 
@@ -39,7 +39,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def predictor(make_predictor: Any) -> Predictor:
-    found: Predictor = make_predictor(probabilities=True)
+    found: Predictor = make_predictor(probabilities=True, entropy=True)
     return found
 
 
@@ -56,7 +56,7 @@ def save(out: Path, image: Path, predictor: Predictor, job: Callable[[Job], Job]
 
 
 def contents(out: Path) -> list[bytes]:
-    """Of both files; nothing else may be there."""
+    """Of all files; nothing else may be there."""
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
     return [(out / name).read_bytes() for name in NAMES]
 
@@ -162,7 +162,7 @@ class TestGoingOn:
         with torch.no_grad():
             bundle.network.head.weight.zero_()
             bundle.network.head.bias.copy_(torch.tensor([0.0, 2.0, 0.0]))
-        one_class = make_predictor(bundle, probabilities=True)
+        one_class = make_predictor(bundle, probabilities=True, entropy=True)
         save(tmp_path / "whole", image, one_class)
         told = caplog.messages[-1]
         break_off(tmp_path / "out", image, one_class)
@@ -182,12 +182,12 @@ def _made_with(folder: Path) -> dict[str, Any]:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("other", [{"overlap": 0.25}, {"probabilities": False}])
+    @pytest.mark.parametrize("other", [{"overlap": 0.25}, {"probabilities": False}, {"entropy": False}])
     def test_other_settings(self, tmp_path: Path, image: Path, predictor: Predictor, make_predictor: Any, other: dict[str, Any]) -> None:
         folder = break_off(tmp_path / "out", image, predictor)
         before = sorted(path.name for path in folder.iterdir())
         with pytest.raises(ConflictError, match=r"unfinished map, made with \w+ \S+ \(now \S+\)\. Run what began it") as caught:
-            save(tmp_path / "out", image, make_predictor(**{"probabilities": True, **other}))
+            save(tmp_path / "out", image, make_predictor(**{"probabilities": True, "entropy": True, **other}))
         assert caught.value.exit_code == 6
         assert next(iter(other)) in str(caught.value)
         assert sorted(path.name for path in folder.iterdir()) == before
@@ -195,7 +195,7 @@ class TestRefused:
     def test_another_model(self, tmp_path: Path, image: Path, predictor: Predictor, make_bundle: Any, make_predictor: Any) -> None:
         break_off(tmp_path / "out", image, predictor)
         with pytest.raises(ConflictError, match=r"model abc \(now other\)"):
-            save(tmp_path / "out", image, make_predictor(replace(make_bundle(), identity="other"), probabilities=True))
+            save(tmp_path / "out", image, make_predictor(replace(make_bundle(), identity="other"), probabilities=True, entropy=True))
 
     def test_another_image_under_the_same_name(self, tmp_path: Path, image: Path, predictor: Predictor, write_tiff: Any) -> None:
         break_off(tmp_path / "out", image, predictor)
@@ -214,7 +214,7 @@ class TestRefused:
 def test_small_maps_have_none(tmp_path: Path, predictor: Predictor, write_tiff: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Journal, "__enter__", _interrupted)
     save(tmp_path / "out", write_tiff(20, 61), predictor)
-    assert len(contents(tmp_path / "out")) == 2
+    assert len(contents(tmp_path / "out")) == len(NAMES)
 
 
 def test_files_of_others_in_its_folder_are_left(tmp_path: Path, image: Path, predictor: Predictor) -> None:
@@ -228,8 +228,8 @@ class TestDisk:
     def blocks(self) -> Iterator[Block]:
         rng = np.random.default_rng(0)
         for row in (0, 4):
-            shares = rng.integers(0, 65536, (3, 4, 5), np.uint16)
-            yield Block(row_off=row, indices=rng.integers(0, 3, (4, 5), np.uint8), shares=shares, notes={"n": [row]})
+            layers = rng.integers(0, 65536, (3, 4, 5), np.uint16)
+            yield Block(row_off=row, indices=rng.integers(0, 3, (4, 5), np.uint8), layers=layers, notes={"n": [row]})
 
     def test_gives_back_what_it_was_given(self, tmp_path: Path) -> None:
         with Journal(tmp_path / "a.tif", MADE_WITH, 5, 3) as kept:
@@ -240,9 +240,9 @@ class TestDisk:
         for one, other in zip(found.replay(), self.blocks(), strict=True):
             assert (one.row_off, one.notes) == (other.row_off, other.notes)
             assert np.array_equal(one.indices, other.indices)
-            assert one.shares is not None
-            assert other.shares is not None
-            assert np.array_equal(one.shares, other.shares)
+            assert one.layers is not None
+            assert other.layers is not None
+            assert np.array_equal(one.layers, other.layers)
 
     @pytest.mark.parametrize("where", ["write", "swallow", "note"])
     def test_full_is_told_and_loses_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -299,7 +299,7 @@ def killed_after(seconds: float, out: Path, image: Path, predictor: Predictor) -
 
 
 def check_kills(moments: list[float], tmp_path: Path, image: Path, predictor: Predictor) -> int:
-    """Kill at each moment, as shares of the time of a whole run, and go on; returns how many were in the middle of it."""
+    """Kill at each moment, as layers of the time of a whole run, and go on; returns how many were in the middle of it."""
     threads = torch.get_num_threads()
     # a forked process has no threads of its parent's pools
     torch.set_num_threads(1)

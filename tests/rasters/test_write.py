@@ -18,11 +18,10 @@ from rasterio.crs import CRS
 from terrazzo.errors import EnvironmentFault, RasterError, WindowError
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.raster import open_raster
-from terrazzo.rasters.rows import TiffFile
+from terrazzo.rasters.rows import TiffFile, TiffLayout
 from terrazzo.rasters.write import (
     LEGEND_TAG,
     NODATA,
-    BandWriter,
     MapStyle,
     MapWriter,
     check_writable,
@@ -31,6 +30,7 @@ from terrazzo.rasters.write import (
     write_csv,
     write_text,
     writing,
+    writing_bands,
 )
 
 STYLE = MapStyle(colors={0: (10, 20, 30), 1: (250, 0, 0), 2: (0, 0, 255)}, legend_json='{"name": "é <script> \\" = 中"}')
@@ -222,14 +222,15 @@ class TestMapWriter:
         assert list(tmp_path.iterdir()) == []
 
 
-class TestBandWriter:
-    def test_probabilities_read_back_with_their_names(self, tmp_path: Path) -> None:
+class TestBands:
+    def test_read_back_with_their_names_and_scale(self, tmp_path: Path) -> None:
         path = tmp_path / "probabilities.tif"
         values = np.random.default_rng(0).integers(0, 65536, (4, 300, 270), np.uint16)
         grid = Grid(shape=(300, 270), crs=PLACE.crs, transform=PLACE.transform)
-        with BandWriter(path, grid, ["background", "é", "=cmd()", "<b>"]) as writer:
+        layout = TiffLayout(dtype=values.dtype, band_names=("background", "é", "=cmd()", "<b>"), scale=1 / 65535)
+        with writing_bands(path, grid, layout) as rows:
             for top in range(0, 300, 77):
-                writer.write(values[:, top : top + 77])
+                rows.add(values[:, top : top + 77])
         with rasterio.open(path) as dataset:
             np.testing.assert_array_equal(dataset.read(), values)
             assert dataset.descriptions == ("background", "é", "=cmd()", "<b>")
@@ -242,8 +243,9 @@ class TestBandWriter:
         assert raster.read().valid.all()
 
     def test_a_band_too_few(self, tmp_path: Path) -> None:
-        with pytest.raises(WindowError, match="2 bands"), BandWriter(tmp_path / "p.tif", Grid(shape=(5, 6)), ["a", "b"]) as writer:
-            writer.write(np.zeros((1, 5, 6), np.uint16))
+        layout = TiffLayout(dtype=np.dtype(np.uint16), band_names=("a", "b"))
+        with pytest.raises(WindowError, match="2 bands"), writing_bands(tmp_path / "p.tif", Grid(shape=(5, 6)), layout) as rows:
+            rows.add(np.zeros((1, 5, 6), np.uint16))
         assert list(tmp_path.iterdir()) == []
 
 
@@ -253,20 +255,21 @@ from pathlib import Path
 import numpy as np
 from terrazzo.errors import EnvironmentFault
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.write import BandWriter, MapStyle, MapWriter
+from terrazzo.rasters.rows import TiffLayout
+from terrazzo.rasters.write import MapStyle, MapWriter, writing_bands
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 shape = (600, 600)
 path = Path(sys.argv[1])
 rng = np.random.default_rng(0)
 if "map" in path.name:
-    writer = MapWriter(path, Grid(shape=shape), MapStyle(colors={0: (0, 0, 0)}, legend_json="{}"))
-    rows = rng.integers(0, 255, shape, np.uint8)
+    file = MapWriter(path, Grid(shape=shape), MapStyle(colors={0: (0, 0, 0)}, legend_json="{}"))
+    values = rng.integers(0, 255, shape, np.uint8)
 else:
-    writer = BandWriter(path, Grid(shape=shape), ["a"])
-    rows = rng.integers(0, 65536, (1, *shape), np.uint16)
+    file = writing_bands(path, Grid(shape=shape), TiffLayout(dtype=np.dtype(np.uint16), band_names=("a",)))
+    values = rng.integers(0, 65536, (1, *shape), np.uint16)
 try:
-    with writer:
-        writer.write(rows)
+    with file as rows:
+        (rows.write if "map" in path.name else rows.add)(values)
 except EnvironmentFault as error:
     sys.exit(str(error))
 """

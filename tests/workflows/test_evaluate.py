@@ -22,8 +22,9 @@ from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import ConflictError, EnvironmentFault, LabelError, PairingError, RasterError, UsageError
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.prediction.maps import map_style
+from terrazzo.prediction.outputs.layers import probabilities_layout
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.write import BandWriter, MapWriter
+from terrazzo.rasters.write import MapWriter, writing_bands
 from terrazzo.workflows import evaluate as module
 from terrazzo.workflows.context import Context, open_context
 from terrazzo.workflows.evaluate import evaluate
@@ -357,8 +358,9 @@ class TestProbabilities:
             water = np.where(predicted == 3, 49151, 16384).astype(np.uint16)
             values = np.stack([65535 - water, water])
             values[:, predicted == 255] = 0
-            with BandWriter(tmp_path / "maps" / f"{name}_probabilities.tif", Grid(shape=predicted.shape), LEGEND.names) as writer:
-                writer.write(values)
+            path, grid = tmp_path / "maps" / f"{name}_probabilities.tif", Grid(shape=predicted.shape)
+            with writing_bands(path, grid, probabilities_layout(LEGEND.names)) as rows:
+                rows.add(values)
             made[name] = values
         return made
 

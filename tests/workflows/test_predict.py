@@ -129,6 +129,24 @@ def test_probabilities_on_demand_also_later(tiny_run: Any, tmp_path: Path, one: 
     assert (values[:, classes == 255] == 0).all()
 
 
+def test_entropy_on_demand_is_that_of_the_probabilities(tiny_run: Any, tmp_path: Path, one: Context, context_of: ContextOf) -> None:
+    image = tiny_run.folder / "images" / "a.tif"
+    predict(tiny_run.run, [image], tmp_path, one)
+    done = predict(tiny_run.run, [image], tmp_path, context_of(None, "prediction.probabilities=true", "prediction.entropy=true"))
+    assert done.written["outputs"] == [tmp_path / f"a_{kind}.tif" for kind in ("predseg", "probabilities", "entropy")]
+    with rasterio.open(tmp_path / "a_probabilities.tif") as found:
+        shares = found.read() / 65535
+    with rasterio.open(tmp_path / "a_entropy.tif") as found:
+        assert (found.dtypes, found.nodata, found.descriptions) == (("uint16",), 65535, ("entropy",))
+        values, scale = found.read(1), found.scales[0]
+    with rasterio.open(tmp_path / "a_predseg.tif") as found:
+        missing = found.read(1) == 255
+    assert missing.any()
+    assert np.array_equal(values == 65535, missing)
+    expected = -(shares * np.log2(np.maximum(shares, 1e-9))).sum(axis=0)
+    assert np.abs(values * scale - expected)[~missing].max() < 1e-4
+
+
 def test_without_options_those_of_the_model_hold(tiny_run: Any, tmp_path: Path, one: Context) -> None:
     predict(tiny_run.run, [tiny_run.folder / "images" / "a.tif"], tmp_path, one)
     with rasterio.open(tmp_path / "a_predseg.tif") as found:

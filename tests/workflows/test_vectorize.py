@@ -21,9 +21,10 @@ from rasterio.crs import CRS
 from terrazzo.app.cli import main
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, RasterError, UsageError
 from terrazzo.labels.legend import Legend, LegendClass
+from terrazzo.prediction.outputs.layers import probabilities_layout
 from terrazzo.prediction.vectorize import bands
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.write import BandWriter, MapStyle, MapWriter
+from terrazzo.rasters.write import MapStyle, MapWriter, writing_bands
 from terrazzo.workflows.context import open_context
 from terrazzo.workflows.vectorize import vectorize
 
@@ -53,8 +54,9 @@ def write_map(path: Path, grid: Grid, *, probabilities: bool = False) -> NDArray
     if probabilities:
         shares = np.stack([np.where(classes == value, 40_000 + 1_000 * value, 9) for value in LEGEND.values]).astype(np.uint16)
         shares[:, :30] = shares[:, :30] // 2
-        with BandWriter(path.with_name(path.stem.removesuffix("_predseg") + "_probabilities.tif"), grid, LEGEND.names) as file:
-            file.write(shares)
+        beside = path.with_name(path.stem.removesuffix("_predseg") + "_probabilities.tif")
+        with writing_bands(beside, grid, probabilities_layout(LEGEND.names)) as rows:
+            rows.add(shares)
     return classes
 
 
@@ -119,8 +121,8 @@ def test_confidence_is_the_mean_probability_of_the_class(tmp_path: Path) -> None
 
 def test_probabilities_of_another_map_are_left_aside_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_map(tmp_path / "m_predseg.tif", UTM)
-    with BandWriter(tmp_path / "m_probabilities.tif", UTM, ["one"]) as file:
-        file.write(np.zeros((1, *UTM.shape), np.uint16))
+    with writing_bands(tmp_path / "m_probabilities.tif", UTM, probabilities_layout(["one"])) as rows:
+        rows.add(np.zeros((1, *UTM.shape), np.uint16))
     with caplog.at_level(logging.WARNING):
         vectorize(tmp_path / "m_predseg.tif", tmp_path / "m.gpkg")
     assert "m_probabilities.tif does not belong to m_predseg.tif" in caplog.text
@@ -206,8 +208,8 @@ def test_what_cannot_be_is_said(tmp_path: Path, out: str, sets: Sequence[str], k
 
 
 def test_an_image_is_no_class_map(tmp_path: Path) -> None:
-    with BandWriter(tmp_path / "m.tif", UTM, ["one", "two"]) as file:
-        file.write(np.zeros((2, *UTM.shape), np.uint16))
+    with writing_bands(tmp_path / "m.tif", UTM, probabilities_layout(["one", "two"])) as rows:
+        rows.add(np.zeros((2, *UTM.shape), np.uint16))
     with pytest.raises(RasterError, match="2 bands of uint16; a class map has one band of uint8"):
         vectorize(tmp_path / "m.tif", tmp_path / "m.gpkg")
 

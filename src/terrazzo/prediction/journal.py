@@ -1,7 +1,7 @@
 """The journal of a map: its finished rows on disk, so that a prediction that is broken off goes on after them.
 
 OUT/.NAME-MARK.part/   journal.jsonl   what the map is made with, then a line for each finished block
-                       0.block         class indices of rows 0 on, and their probabilities, compressed
+                       0.block         class indices of rows 0 on, and the layers beside them, compressed
                        4096.block      ...
                        NAME            the map itself, until it is whole and is moved to OUT
 """
@@ -35,8 +35,8 @@ class Block:
     row_off: int
     indices: NDArray[np.uint8]
     """(rows, width) class indices, 255 where there is none."""
-    shares: NDArray[np.uint16] | None
-    """(classes, rows, width) probabilities, 65535 = 1; None if nobody asked for them."""
+    layers: NDArray[np.uint16] | None
+    """(bands, rows, width) of the layers beside the map, one after the other; None if nobody asked for any."""
     notes: Mapping[str, Any]
     """What else is to be known of these rows when they are not predicted again; of JSON's types."""
 
@@ -48,7 +48,7 @@ class Entry:
     row_off: int
     rows: int
     sizes: tuple[int, int]
-    """Bytes of the indices and of the probabilities, compressed; one after the other they are the file."""
+    """Bytes of the indices and of the layers, compressed; one after the other they are the file."""
     checksum: int
     """CRC-32 of the file."""
     notes: Mapping[str, Any]
@@ -62,8 +62,8 @@ class Entry:
 class Journal:
     """The finished rows of one map. While it is open, no other process uses it."""
 
-    def __init__(self, path: Path, made_with: Mapping[str, Any], width: int, classes: int) -> None:
-        """path: of the map. made_with: all that its bytes depend on; of JSON's types. width: of the map. classes: of the legend.
+    def __init__(self, path: Path, made_with: Mapping[str, Any], width: int, bands: int) -> None:
+        """path: of the map. made_with: all that its bytes depend on; of JSON's types. width: of the map. bands: of the layers beside it.
 
         Raises ConflictError if there is a journal of a map that is made otherwise.
         """
@@ -71,7 +71,7 @@ class Journal:
         self.folder = journal_folder(path)
         self._made_with = dict(made_with)
         self._width = width
-        self._classes = classes
+        self._bands = bands
         self._descriptor: int | None = None
         self.entries: list[Entry] = self._load()
 
@@ -92,7 +92,7 @@ class Journal:
             yield Block(
                 row_off=entry.row_off,
                 indices=_unpacked(data[:cut], np.dtype(np.uint8), (entry.rows, self._width)),
-                shares=_unpacked(data[cut:], np.dtype("<u2"), (self._classes, entry.rows, self._width)) if entry.sizes[1] else None,
+                layers=_unpacked(data[cut:], np.dtype("<u2"), (self._bands, entry.rows, self._width)) if entry.sizes[1] else None,
                 notes=entry.notes,
             )
 
@@ -101,7 +101,7 @@ class Journal:
 
         Raises EnvironmentFault if they cannot be kept; what was kept before still is.
         """
-        parts = [_packed(block.indices), b"" if block.shares is None else _packed(block.shares.astype("<u2", copy=False))]
+        parts = [_packed(block.indices), b"" if block.layers is None else _packed(block.layers.astype("<u2", copy=False))]
         data = b"".join(parts)
         sizes = (len(parts[0]), len(parts[1]))
         entry = Entry(row_off=block.row_off, rows=len(block.indices), sizes=sizes, checksum=zlib.crc32(data), notes=block.notes)

@@ -15,14 +15,14 @@ from terrazzo.errors import RasterError
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
 from terrazzo.prediction.journal import Block, Journal
+from terrazzo.prediction.outputs.layers import PROBABILITIES_SUFFIX, layers_of, stacked
 from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.raster import Raster, open_raster
-from terrazzo.rasters.write import PROVENANCE_TAG, BandWriter, MapStyle, MapWriter
+from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, writing_bands
 
 logger = logging.getLogger(__name__)
 MAP_SUFFIX = "_predseg"
-PROBABILITIES_SUFFIX = "_probabilities"
 BLOCK_PX = 2**22
 """Finished rows are kept once they hold this many pixels. A map of no more has no journal: it is as quickly made anew."""
 THINNED = 8
@@ -43,7 +43,17 @@ def map_path(out: Path, stem: str, raster: Raster) -> Path:
 
 def probabilities_path(class_map: Path) -> Path:
     """<stem>_probabilities.tif beside a class map."""
-    return class_map.with_name(class_map.stem.removesuffix(MAP_SUFFIX) + f"{PROBABILITIES_SUFFIX}.tif")
+    return layer_path(class_map, PROBABILITIES_SUFFIX)
+
+
+def layer_paths(class_map: Path, predictor: Predictor) -> list[Path]:
+    """The files beside a class map that the options ask for, each a layer."""
+    return [layer_path(class_map, layer.suffix) for layer in layers_of(predictor.options, predictor.bundle.legend)]
+
+
+def layer_path(class_map: Path, suffix: str) -> Path:
+    """The layer of a suffix beside a class map: <stem>SUFFIX.tif."""
+    return class_map.with_name(f"{class_map.stem.removesuffix(MAP_SUFFIX)}{suffix}.tif")
 
 
 def provenance_of(class_map: Path) -> str | None:
@@ -112,7 +122,7 @@ class Watch:
 def write_maps(
     jobs: Mapping[Path, Job], predictor: Predictor, progress: Progress, seen: RowsSeen | None = None, shown: Shown | None = None
 ) -> list[Path]:
-    """Predict each job to its class map, and its probabilities where the options ask; returns what was written.
+    """Predict each job to its class map, and the layers beside it that the options ask for; returns what was written.
 
     A map appears under its name only when it is whole and was read back. If all maps are of one class, a warning says so.
     Large maps have a journal, so that the same call goes on where this one was broken off; not where others follow every row.
@@ -139,8 +149,9 @@ def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
     if height * width <= BLOCK_PX:
         return None
     facts = json.loads(predictor.provenance(job.raster))
-    made_with = {**facts, **predictor.runtime_facts(), "probabilities": predictor.options.probabilities}
-    return Journal(path, made_with, width, len(predictor.bundle.legend.classes))
+    layers = layers_of(predictor.options, predictor.bundle.legend)
+    asked = predictor.options.model_dump(include={"probabilities", "entropy"})
+    return Journal(path, {**facts, **predictor.runtime_facts(), **asked}, width, sum(layer.bands for layer in layers))
 
 
 def _after(job: Job, journal: Journal | None) -> Job:
@@ -161,11 +172,11 @@ def follow_maps(jobs: Sequence[Job], predictor: Predictor, progress: Progress, s
 
 
 class _OneMap:
-    """One map, with its probabilities if they are asked for."""
+    """One map, with the layers beside it that are asked for."""
 
     def __init__(self, path: Path, work: Job, predictor: Predictor, watch: Watch, tally: Tally) -> None:
         self._path = path
-        self._beside = probabilities_path(path) if predictor.options.probabilities else None
+        self._layers = layers_of(predictor.options, predictor.bundle.legend)
         self._work = work
         self._predictor = predictor
         self._watch = watch
@@ -175,9 +186,9 @@ class _OneMap:
         """Write it from its first row to its last."""
         with self._writing(self._path.parent) as put:
             for rows in rows_of(self._work, pieces):
-                indices, shares = rows.indices(), self._shares(rows)
+                indices, layers = rows.indices(), stacked(self._layers, rows)
                 self._tally.add(rows, indices)
-                put(self._show(rows, indices), shares)
+                put(self._show(rows, indices), layers)
         return self._files
 
     def write_on(self, pieces: Iterator[BlendedRows], journal: Journal) -> list[Path]:
@@ -188,12 +199,12 @@ class _OneMap:
                     self._tally.add_notes(block.notes)
                     if self._work.gaps is not None:
                         self._work.gaps.add_notes(block.notes["gaps"])
-                    put(block.indices, block.shares)
+                    put(block.indices, block.layers)
                 unkept = _Unkept(journal, self._work, self._tally, self._predictor.bundle.legend)
                 for rows in rows_of(self._work, pieces):
-                    indices, shares = rows.indices(), self._shares(rows)
-                    unkept.add(rows, indices, shares)
-                    put(indices, shares)
+                    indices, layers = rows.indices(), stacked(self._layers, rows)
+                    unkept.add(rows, indices, layers)
+                    put(indices, layers)
                 unkept.finish()
             for path in self._files:
                 (journal.folder / path.name).replace(path)
@@ -202,10 +213,7 @@ class _OneMap:
 
     @property
     def _files(self) -> list[Path]:
-        return [self._path, self._beside] if self._beside else [self._path]
-
-    def _shares(self, rows: BlendedRows) -> NDArray[np.uint16] | None:
-        return rows.probabilities() if self._beside else None
+        return [self._path, *layer_paths(self._path, self._predictor)]
 
     def _show(self, rows: BlendedRows, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._watch.seen is not None:
@@ -214,17 +222,22 @@ class _OneMap:
 
     @contextmanager
     def _writing(self, folder: Path) -> Iterator[Callable[[NDArray[np.uint8], NDArray[np.uint16] | None], None]]:
-        """Yields what takes the next class indices (rows, width) and probabilities; at the end the files in `folder` are whole."""
+        """Yields what takes the next class indices (rows, width) and stacked layers; at the end the files in `folder` are whole."""
         legend, grid = self._predictor.bundle.legend, self._work.mapped.grid
         style = map_style(legend, self._predictor.provenance(self._work.raster))
         with ExitStack() as stack:
             classes = stack.enter_context(MapWriter(folder / self._path.name, grid, style))
-            bands = stack.enter_context(BandWriter(folder / self._beside.name, grid, legend.names)) if self._beside else None
+            files = [
+                stack.enter_context(writing_bands(folder / path.name, grid, layer.layout))
+                for path, layer in zip(layer_paths(self._path, self._predictor), self._layers, strict=True)
+            ]
+            ends = np.cumsum([layer.bands for layer in self._layers])[:-1]
 
-            def put(indices: NDArray[np.uint8], shares: NDArray[np.uint16] | None) -> None:
+            def put(indices: NDArray[np.uint8], layers: NDArray[np.uint16] | None) -> None:
                 classes.write(legend.decode(indices))
-                if bands is not None and shares is not None:
-                    bands.write(shares)
+                if layers is not None:
+                    for file, bands in zip(files, np.split(layers, ends), strict=True):
+                        file.add(bands)
 
             yield put
 
@@ -241,11 +254,11 @@ class _Unkept:
         self._row_off = journal.rows_done
         self._begin()
 
-    def add(self, rows: BlendedRows, indices: NDArray[np.uint8], shares: NDArray[np.uint16] | None) -> None:
+    def add(self, rows: BlendedRows, indices: NDArray[np.uint8], layers: NDArray[np.uint16] | None) -> None:
         """Take the next rows; keep them if there are enough."""
         self._indices.append(indices)
-        if shares is not None:
-            self._shares.append(shares)
+        if layers is not None:
+            self._layers.append(layers)
         self._tally.add(rows, indices)
         if sum(part.size for part in self._indices) >= BLOCK_PX:
             self.finish()
@@ -255,15 +268,15 @@ class _Unkept:
         if not self._indices:
             return
         indices = np.concatenate(self._indices)
-        shares = np.concatenate(self._shares, axis=1) if self._shares else None
+        layers = np.concatenate(self._layers, axis=1) if self._layers else None
         # reading is ahead: what was found further below is known again when that is read again
         notes = {**self._tally.notes(), "gaps": [] if self._gaps is None else self._gaps.notes()}
-        self._journal.add(Block(row_off=self._row_off, indices=indices, shares=shares, notes=notes))
+        self._journal.add(Block(row_off=self._row_off, indices=indices, layers=layers, notes=notes))
         self._row_off += len(indices)
         self._total.add_notes(self._tally.notes())
         self._begin()
 
     def _begin(self) -> None:
         self._indices: list[NDArray[np.uint8]] = []
-        self._shares: list[NDArray[np.uint16]] = []
+        self._layers: list[NDArray[np.uint16]] = []
         self._tally = Tally(self._legend)

@@ -21,6 +21,11 @@ class PredictionOptions(Options):
     )
     batch_size: int = Field(8, ge=1, le=1024, description="Windows a forward pass.")
     probabilities: bool = Field(False, description="Also write the class probabilities, as uint16, 65535 = 1.")
+    entropy: bool = Field(
+        False,
+        description="Also write the entropy of the probabilities, as uint16: 0 where one class is certain, 10000 where all are equally "
+        "likely.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="As in [training].")
     tta: Literal["none", "flips", "d4"] = Field(
         "none",

@@ -95,7 +95,7 @@ class Predictor:
 
     def provenance(self, raster: Raster) -> str:
         """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents."""
-        options = self.options.model_dump(mode="json", exclude={"probabilities", "batch_size"})
+        options = self.options.model_dump(mode="json", exclude={"probabilities", "entropy", "batch_size"})
         image, *joined = raster.digests()
         facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options}
         if joined:

@@ -1,4 +1,4 @@
-"""Files that are whole under their final name, or not there: any file, class maps, probabilities."""
+"""Files that are whole under their final name, or not there: any file, class maps, rasters of any bands."""
 
 import csv
 import io
@@ -136,27 +136,6 @@ class MapWriter:
     def write(self, rows: NDArray[np.uint8]) -> None:
         """Add the next rows, (height, width), of any height."""
         self._rows.add(rows[None])
-
-    def __enter__(self) -> Self:
-        self._rows = self._context.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._context.__exit__(kind, error, trace)
-
-
-class BandWriter:
-    """Writes probabilities from top to bottom, uint16, 65535 = 1, a named band a class, as GeoTIFF; see MapWriter."""
-
-    def __init__(self, path: Path, grid: Grid, band_names: Sequence[str]) -> None:
-        layout = TiffLayout(dtype=np.dtype(np.uint16), band_names=tuple(band_names), scale=1 / 65535)
-        self._context = _writing_rows(
-            path, (len(band_names), *grid.shape), layout.dtype, lambda temporary: TiffFile(temporary, grid, layout)
-        )
-
-    def write(self, rows: NDArray[np.uint16]) -> None:
-        """Add the next rows, (bands, height, width), of any height."""
-        self._rows.add(rows)
 
     def __enter__(self) -> Self:
         self._rows = self._context.__enter__()

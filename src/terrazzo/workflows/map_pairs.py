@@ -18,7 +18,8 @@ from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.labels.rules import are_rules
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.survey import survey
-from terrazzo.prediction.maps import MAP_SUFFIX, probabilities_path
+from terrazzo.prediction.maps import MAP_SUFFIX, layer_path, probabilities_path
+from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
 from terrazzo.rasters.files import ImageFile, digest, find_images
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions
@@ -58,7 +59,7 @@ def find_maps(spec: str) -> list[ImageFile]:
     ours = [file for file in found if file.name.endswith(MAP_SUFFIX)]
     if ours:
         return [ImageFile(name=file.name.removesuffix(MAP_SUFFIX), path=file.path) for file in ours]
-    beside = {probabilities_path(file.path) for file in found}
+    beside = {layer_path(file.path, suffix) for file in found for suffix in LAYER_SUFFIXES}
     return [file for file in found if file.path not in beside]
 
 

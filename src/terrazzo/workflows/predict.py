@@ -11,7 +11,8 @@ from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
 from terrazzo.models.network import use_threads
 from terrazzo.prediction.journal import remove_journal
-from terrazzo.prediction.maps import MAP_SUFFIX, PROBABILITIES_SUFFIX, map_path, probabilities_path, provenance_of, write_maps
+from terrazzo.prediction.maps import MAP_SUFFIX, layer_paths, map_path, provenance_of, write_maps
+from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
 from terrazzo.prediction.prediction import load_model as load
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
@@ -61,7 +62,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     failures = kept_failures(out, set(jobs) - set(todo)) + [each for path, job in todo.items() for each in failures_of(out, path, job)]
     write_failures(out, failures)
     maps = list(jobs)
-    written = maps + [probabilities_path(path) for path in maps if options.probabilities]
+    written = maps + [layer for path in maps for layer in layer_paths(path, predictor)]
     written += others.write(jobs, bundle.legend, out, context)
     kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
     return Result(
@@ -84,7 +85,7 @@ def _problems(out: Path, failures: Sequence[MapFailure]) -> list[str]:
 def _images(inputs: Sequence[str | Path], out: Path) -> list[ImageFile]:
     """The images that are meant; where OUT is the folder of the images, without the maps that it holds from before."""
     found = {file.path: file for given in inputs for file in find_images(given, Path.cwd())}
-    endings = (MAP_SUFFIX, PROBABILITIES_SUFFIX, OVERLAY_SUFFIX)
+    endings = (MAP_SUFFIX, *LAYER_SUFFIXES, OVERLAY_SUFFIX)
     return [file for file in found.values() if not (file.path.is_relative_to(out.absolute()) and file.path.stem.endswith(endings))]
 
 
@@ -127,7 +128,7 @@ def _undone(jobs: dict[Path, Job], predictor: Predictor) -> dict[Path, Job]:
             todo[path] = job
         elif provenance_of(path) != predictor.provenance(job.raster):
             strange.append(path.name)
-        elif predictor.options.probabilities and not probabilities_path(path).exists():
+        elif not all(layer.exists() for layer in layer_paths(path, predictor)):
             todo[path] = job
         else:
             # broken off between the map and its tidying

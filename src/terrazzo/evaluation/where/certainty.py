@@ -33,7 +33,7 @@ def pixel_figures(probabilities: NDArray[np.uint16], truth: NDArray[np.uint8]) -
     known = truth != IGNORE
     of_truth = np.take_along_axis(probabilities, np.where(known, truth, 0)[None], axis=0)[0]
     figures[LOSS] = _losses()[of_truth] * known
-    figures[ENTROPY] = _entropy(probabilities)
+    figures[ENTROPY] = entropy(probabilities)
     first, second = _two_largest(probabilities)
     figures[MARGIN] = first - second
     figures[CONFIDENCE] = first
@@ -49,8 +49,11 @@ def _two_largest(probabilities: NDArray[np.uint16]) -> tuple[NDArray[np.int32], 
     return first.astype(np.int32), second.astype(np.int32)
 
 
-def _entropy(probabilities: NDArray[np.uint16]) -> NDArray[np.int32]:
-    """In millionths of the entropy of classes that are all alike."""
+def entropy(probabilities: NDArray[np.uint16]) -> NDArray[np.int32]:
+    """(height, width): the entropy of each pixel, in millionths of that of classes that are all alike.
+
+    probabilities: (classes, height, width), 65535 = 1.
+    """
     classes = len(probabilities)
     total = np.zeros(probabilities.shape[1:], np.int32)
     if classes > 1:
