@@ -27,6 +27,7 @@ def test_widths_grow_from_level_to_level() -> None:
     assert widths(ModelOptions(filters=16, depth=3)) == [16, 32, 64, 128]
     assert widths(ModelOptions(filters=10, depth=2, growth=1.5)) == [10, 15, 22]
     assert widths(ModelOptions(filters=7, depth=1, growth=1)) == [7, 7]
+    assert widths(ModelOptions(kind="vgg_unet", filters=64, depth=5)) == [64, 128, 256, 512, 512, 512]
 
 
 @pytest.mark.parametrize("kernel", range(2, 9))

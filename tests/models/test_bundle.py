@@ -66,7 +66,12 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [ModelOptions(filters=4, depth=2), ModelOptions(kind="resunet", filters=3, depth=1, norm="group", subpixel=2)]
+    "options",
+    [
+        ModelOptions(filters=4, depth=2),
+        ModelOptions(kind="resunet", filters=3, depth=1, norm="group", subpixel=2),
+        ModelOptions(kind="vgg_unet", filters=3, depth=5),
+    ],
 )
 def test_round_trip(tmp_path: Path, card: ModelCard, scaling: Scaling, options: ModelOptions) -> None:
     card = card.model_copy(update={"network": options})

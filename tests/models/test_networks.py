@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from terrazzo.errors import EnvironmentFault, RecipeError
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.models.bundle import SCALING, ModelCard, load_bundle, save_bundle
-from terrazzo.models.network import build_network, check_network, choose_runtime, cpu_precision, precision_for
+from terrazzo.models.network import build_network, check_network, choose_runtime, cpu_precision, network_class, precision_for
 from terrazzo.models.options import ARCHITECTURES, ModelOptions
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels
@@ -36,6 +36,7 @@ ENCODERS = (
     "tu-convnext_atto",
     "tu-mobilenetv3_small_050",
 )
+VGG16 = ModelOptions(kind="vgg_unet", filters=64, norm="none")
 IDLE = ("._conv_head.", "._bn1.", ".conv_head.", "encoder.bn2.", "encoder.model.norm.", "encoder.model.head.")
 """Parts of encoders that only their classifiers use; they never learn."""
 
@@ -184,6 +185,29 @@ class TestResidualUNet(OwnNetworkContract):
     def options(self, request: pytest.FixtureRequest) -> ModelOptions:
         variant: ModelOptions = request.param
         return variant
+
+
+class TestVGGUNet(OwnNetworkContract):
+    VARIANTS = (
+        ModelOptions(kind="vgg_unet", filters=4),
+        ModelOptions(kind="vgg_unet", filters=3, depth=2, norm="none", convolutions=1, upsample="bilinear"),
+        ModelOptions(kind="vgg_unet", filters=4, depth=3, norm="group", pooling="average", dropout=0.2, subpixel=2),
+    )
+
+    @pytest.fixture(params=VARIANTS, ids=lambda options: f"{options.depth}-{options.norm}")
+    def options(self, request: pytest.FixtureRequest) -> ModelOptions:
+        variant: ModelOptions = request.param
+        return variant
+
+    def test_its_encoder_has_the_convolutions_of_vgg16(self) -> None:
+        from torchvision.models import vgg16
+
+        def shapes(network: nn.Module) -> list[torch.Size]:
+            return [layer.weight.shape for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+
+        with torch.device("meta"):
+            ours = network_class(VGG16)(VGG16, 3, 2).get_submodule("encoder")
+            assert shapes(ours) == shapes(vgg16().features)
 
 
 class TestOneArchitecture(NetworkContract):

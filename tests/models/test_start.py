@@ -12,6 +12,7 @@ NETWORKS = (
     ModelOptions(filters=4, depth=1),
     ModelOptions(filters=4, depth=1, subpixel=2),
     ModelOptions(kind="resunet", filters=4, depth=1),
+    ModelOptions(kind="vgg_unet", filters=2, depth=3),
     ModelOptions(architecture="Unet", encoder="mobilenet_v2"),
     ModelOptions(architecture="FPN", encoder="mobilenet_v2", subpixel=2),
 )

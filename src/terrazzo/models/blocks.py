@@ -1,5 +1,6 @@
 """The pieces that the networks share: normalised convolutions, doubling, padding, first weights."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -17,13 +18,16 @@ ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
     "gelu": lambda _: nn.GELU(),
 }
 LARGEST_GROUPS = 8
+VGG_LARGEST = 8
+"""Filters of VGG's deep levels, as a multiple of the first level's: 64, 128, 256, 512, 512."""
 HEAD_SD = 0.01
 """Standard deviation of the head's first weights."""
 
 
 def widths(options: ModelOptions) -> list[int]:
     """Filters of each level, from full size down: depth + 1 numbers."""
-    return [round(options.filters * options.growth**level) for level in range(options.depth + 1)]
+    largest = VGG_LARGEST if options.kind == "vgg_unet" else math.inf
+    return [round(options.filters * min(options.growth**level, largest)) for level in range(options.depth + 1)]
 
 
 def norm(options: ModelOptions, channels: int) -> nn.Module:

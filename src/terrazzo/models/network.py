@@ -14,12 +14,13 @@ from terrazzo.models.blocks import seeded_network
 from terrazzo.models.options import ModelOptions
 from terrazzo.models.resunet import ResidualUNet
 from terrazzo.models.unet import UNet
+from terrazzo.models.vgg_unet import VGGUNet
 
 logger = logging.getLogger(__name__)
 Precision = Literal["float32", "bfloat16"]
 LAYOUT = torch.channels_last
 """How images and weights lie in memory: channels last, for convolutions read neighbouring channels together."""
-NETWORKS: dict[str, type[UNet | ResidualUNet]] = {"unet": UNet, "resunet": ResidualUNet}
+NETWORKS: dict[str, type[UNet | ResidualUNet]] = {"unet": UNet, "resunet": ResidualUNet, "vgg_unet": VGGUNet}
 
 
 def build_network(options: ModelOptions, bands: int, classes: int, seed: int = 0) -> nn.Module:

@@ -34,8 +34,10 @@ class ModelOptions(Options):
         None,
         description="Go on from a model (a model folder or a run), also with other classes; its network and scaling are taken over.",
     )
-    kind: Literal["unet", "resunet"] = Field(
-        "unet", description="unet: the classic U-Net; resunet: pre-activation residual blocks, stride-2 encoder."
+    kind: Literal["unet", "resunet", "vgg_unet"] = Field(
+        "unet",
+        description="unet: the classic U-Net; resunet: pre-activation residual blocks, stride-2 encoder; vgg_unet: the convolutions of "
+        "VGG16 as encoder, which has 64 filters.",
     )
     architecture: str | None = Field(
         None,
@@ -51,14 +53,14 @@ class ModelOptions(Options):
         False, description="Start the encoder from pretrained weights: true fetches them, a path is a safetensors file of them."
     )
     filters: int = Field(32, ge=1, le=1024, description="Filters of the first level.")
-    growth: float = Field(2.0, ge=1, le=4, description="Filters grow by this factor from level to level.")
+    growth: float = Field(2.0, ge=1, le=4, description="Filters grow by this factor from level to level; VGG's to eight times at most.")
     subpixel: Literal[1, 2, 4] = Field(
         1,
         description="Pixels along a side that the network takes as one, with their values as channels, and resolves again at its end; "
         "2 is two to three times faster, for objects of several pixels.",
     )
     depth: int = Field(4, ge=1, le=8, description="Number of halvings.")
-    convolutions: int = Field(2, ge=1, le=6, description="Convolutions of a block.")
+    convolutions: int = Field(2, ge=1, le=6, description="Convolutions of a block; VGG's encoder keeps its own, 2-2-3-3-3.")
     kernel: int = Field(3, ge=1, le=15, description="Side of the convolutions in pixels; odd.")
     activation: Literal["relu", "elu", "leaky_relu", "selu", "silu", "gelu"] = Field(
         "relu", description="Activation after each normalisation."

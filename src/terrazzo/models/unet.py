@@ -48,16 +48,20 @@ class UNet(nn.Module):
         self.subpixel = options.subpixel
         self.multiple = options.subpixel * 2**options.depth
         bands *= options.subpixel**2
-        count = options.convolutions
         self.encoder = nn.ModuleList(
-            block(options, before, [after] * count, deepest=level == options.depth)
-            for level, (before, after) in enumerate(pairwise((bands, *filters)))
+            block(options, before, counts, deepest=level == options.depth)
+            for level, (before, counts) in enumerate(zip((bands, *filters), self.encoding(options), strict=False))
         )
         self.halvings = nn.ModuleList(halving(options, channels) for channels in filters[:-1])
         self.doublings = nn.ModuleList(doubling(options, filters[level + 1], filters[level]) for level in range(options.depth))
         self.decoder = nn.ModuleList(self._decoding(options, channels) for channels in filters[:-1])
         self.head = nn.Conv2d(filters[0], classes * options.subpixel**2, 1)
         initialize(self, self.head, options)
+
+    @staticmethod
+    def encoding(options: ModelOptions) -> list[list[int]]:
+        """Filters of each convolution of the encoder, level by level from full size down; those of a level agree with widths()."""
+        return [[filters] * options.convolutions for filters in widths(options)]
 
     @staticmethod
     def _decoding(options: ModelOptions, channels: int) -> nn.Module:
