@@ -95,6 +95,19 @@ class TestGoingOn:
         save(tmp_path / "out", image, predictor)
         assert contents(tmp_path / "out") == expected
 
+    @pytest.mark.parametrize("row", [96, 192])
+    def test_rows_that_look_at_their_neighbours(
+        self, tmp_path: Path, image: Path, make_predictor: Any, expected: list[bytes], row: int
+    ) -> None:
+        predictor = make_predictor(probabilities=True, entropy=True, median=5, majority=3)
+        save(tmp_path / "filtered", image, predictor)
+        break_off(tmp_path / "out", image, predictor, row)
+        save(tmp_path / "out", image, predictor)
+        found, filtered = contents(tmp_path / "out"), contents(tmp_path / "filtered")
+        assert found == filtered
+        assert found[0] != expected[0]
+        assert found[1:] == expected[1:]
+
     def test_finished_rows_are_neither_read_nor_predicted_again(self, tmp_path: Path, image: Path, predictor: Predictor) -> None:
         folder = break_off(tmp_path / "out", image, predictor, 140)
         done = Journal(folder.parent / NAMES[0], _made_with(folder), SHAPE[1], 3).rows_done
@@ -182,7 +195,7 @@ def _made_with(folder: Path) -> dict[str, Any]:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("other", [{"overlap": 0.25}, {"probabilities": False}, {"entropy": False}])
+    @pytest.mark.parametrize("other", [{"overlap": 0.25}, {"median": 3}, {"probabilities": False}, {"entropy": False}])
     def test_other_settings(self, tmp_path: Path, image: Path, predictor: Predictor, make_predictor: Any, other: dict[str, Any]) -> None:
         folder = break_off(tmp_path / "out", image, predictor)
         before = sorted(path.name for path in folder.iterdir())

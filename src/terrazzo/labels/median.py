@@ -17,9 +17,16 @@ def majority(indices: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
 
     indices: (height, width) class indices; the result is a new array. radius: in pixels.
     """
-    if radius <= 1 or not indices.size:
+    return indices.copy() if radius <= 1 else most_frequent(indices, _disk(radius))
+
+
+def most_frequent(indices: NDArray[np.uint8], kernel: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Give each pixel the class that is most frequent around it, as `majority` does.
+
+    kernel: (side, side), an odd side, symmetric: 1 where a pixel around the middle has a vote, else 0.
+    """
+    if not indices.size:
         return indices.copy()
-    kernel = _disk(radius)
     winner, most, own = np.full(indices.shape, IGNORE, np.uint8), np.zeros(indices.shape, np.float32), np.zeros(indices.shape, np.float32)
     present = _present(indices)
     left = _all_votes(indices, kernel)
@@ -83,7 +90,7 @@ def _present(indices: NDArray[np.uint8]) -> list[int]:
 
 
 def _all_votes(indices: NDArray[np.uint8], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How many pixels of any class the disk around each pixel holds."""
+    """How many pixels of any class the kernel around each pixel holds."""
     used = indices != IGNORE
     if not used.all() or min(indices.shape) <= len(kernel):
         return _votes(used, kernel)
@@ -95,7 +102,9 @@ def _all_votes(indices: NDArray[np.uint8], kernel: NDArray[np.float32]) -> NDArr
 
 
 def _votes(mine: NDArray[np.bool_], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How many pixels of a class the disk around each pixel holds."""
+    """How many pixels of a class the kernel around each pixel holds."""
+    if kernel.all():
+        return cv2.boxFilter(mine.view(np.uint8), cv2.CV_32F, kernel.shape, normalize=False, borderType=cv2.BORDER_CONSTANT)  # type: ignore[return-value]
     sums = cv2.filter2D(mine.view(np.uint8), cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT)
     # large kernels go through a Fourier transform, which is whole only after rounding
     whole_sums: NDArray[np.float32] = np.rint(sums, out=sums)

@@ -56,10 +56,12 @@ class BlendedRows:
         """The first row below."""
         return self.row_off + len(self.totals)
 
-    def from_row(self, row: int) -> "BlendedRows":
-        """Those from a row of the map on; one of them at least must lie there."""
-        cut = max(0, row - self.row_off)
-        return BlendedRows(row_off=self.row_off + cut, sums=self.sums[:, cut:], totals=self.totals[cut:], valid=self.valid[cut:])
+    def between(self, start: int, end: int) -> "BlendedRows":
+        """Those from a row of the map on and above another; one of them at least must lie there."""
+        top, bottom = max(0, start - self.row_off), end - self.row_off
+        return BlendedRows(
+            row_off=self.row_off + top, sums=self.sums[:, top:bottom], totals=self.totals[top:bottom], valid=self.valid[top:bottom]
+        )
 
     def indices(self) -> NDArray[np.uint8]:
         """Class indices (rows, width) of the largest probability; 255 where invalid or not predicted."""

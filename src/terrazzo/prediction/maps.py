@@ -16,7 +16,9 @@ from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
 from terrazzo.prediction.journal import Block, Journal
 from terrazzo.prediction.outputs.layers import PROBABILITIES_SUFFIX, layers_of, stacked
-from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of, windows_of
+from terrazzo.prediction.refine.chain import finished_rows, needed_jobs
+from terrazzo.prediction.refine.rows import FinishedRows
+from terrazzo.prediction.stream import Job, Predictor, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, writing_bands
@@ -134,8 +136,9 @@ def write_maps(
     works = {path: _after(job, journals.get(path)) for path, job in jobs.items()}
     written: list[Path] = []
     tally = Tally(predictor.bundle.legend)
-    with progress.task("predict", windows_of(list(works.values())), "windows") as advance:
-        pieces = predict_rows(list(works.values()), predictor, advance)
+    todo = list(works.values())
+    with progress.task("predict", windows_of(needed_jobs(todo, predictor)), "windows") as advance:
+        pieces = finished_rows(todo, predictor, advance)
         for path, work in works.items():
             one = _OneMap(path, work, predictor, watch, tally)
             written += one.write_whole(pieces) if path not in journals else one.write_on(pieces, journals[path])
@@ -164,11 +167,11 @@ def _after(job: Job, journal: Journal | None) -> Job:
 
 def follow_maps(jobs: Sequence[Job], predictor: Predictor, progress: Progress, seen: RowsSeen) -> None:
     """Predict jobs without keeping their maps."""
-    with progress.task("score training", windows_of(jobs), "windows") as advance:
-        pieces = predict_rows(jobs, predictor, advance)
+    with progress.task("score training", windows_of(needed_jobs(jobs, predictor)), "windows") as advance:
+        pieces = finished_rows(jobs, predictor, advance)
         for work in jobs:
             for rows in rows_of(work, pieces):
-                seen(work, rows, rows.indices())
+                seen(work, rows.blended, rows.indices)
 
 
 class _OneMap:
@@ -182,16 +185,15 @@ class _OneMap:
         self._watch = watch
         self._tally = tally
 
-    def write_whole(self, pieces: Iterator[BlendedRows]) -> list[Path]:
+    def write_whole(self, pieces: Iterator[FinishedRows]) -> list[Path]:
         """Write it from its first row to its last."""
         with self._writing(self._path.parent) as put:
             for rows in rows_of(self._work, pieces):
-                indices, layers = rows.indices(), stacked(self._layers, rows)
-                self._tally.add(rows, indices)
-                put(self._show(rows, indices), layers)
+                self._tally.add(rows.blended, rows.indices)
+                put(self._show(rows), stacked(self._layers, rows.blended))
         return self._files
 
-    def write_on(self, pieces: Iterator[BlendedRows], journal: Journal) -> list[Path]:
+    def write_on(self, pieces: Iterator[FinishedRows], journal: Journal) -> list[Path]:
         """Write first what the journal holds, then what follows, which it is told."""
         with journal:
             with self._writing(journal.folder) as put:
@@ -202,9 +204,9 @@ class _OneMap:
                     put(block.indices, block.layers)
                 unkept = _Unkept(journal, self._work, self._tally, self._predictor.bundle.legend)
                 for rows in rows_of(self._work, pieces):
-                    indices, layers = rows.indices(), stacked(self._layers, rows)
-                    unkept.add(rows, indices, layers)
-                    put(indices, layers)
+                    layers = stacked(self._layers, rows.blended)
+                    unkept.add(rows, layers)
+                    put(rows.indices, layers)
                 unkept.finish()
             for path in self._files:
                 (journal.folder / path.name).replace(path)
@@ -215,10 +217,10 @@ class _OneMap:
     def _files(self) -> list[Path]:
         return [self._path, *layer_paths(self._path, self._predictor)]
 
-    def _show(self, rows: BlendedRows, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _show(self, rows: FinishedRows) -> NDArray[np.uint8]:
         if self._watch.seen is not None:
-            self._watch.seen(self._work, rows, indices)
-        return indices if self._watch.shown is None else self._watch.shown(self._work, rows.row_off, indices)
+            self._watch.seen(self._work, rows.blended, rows.indices)
+        return rows.indices if self._watch.shown is None else self._watch.shown(self._work, rows.row_off, rows.indices)
 
     @contextmanager
     def _writing(self, folder: Path) -> Iterator[Callable[[NDArray[np.uint8], NDArray[np.uint16] | None], None]]:
@@ -254,12 +256,12 @@ class _Unkept:
         self._row_off = journal.rows_done
         self._begin()
 
-    def add(self, rows: BlendedRows, indices: NDArray[np.uint8], layers: NDArray[np.uint16] | None) -> None:
+    def add(self, rows: FinishedRows, layers: NDArray[np.uint16] | None) -> None:
         """Take the next rows; keep them if there are enough."""
-        self._indices.append(indices)
+        self._indices.append(rows.indices)
         if layers is not None:
             self._layers.append(layers)
-        self._tally.add(rows, indices)
+        self._tally.add(rows.blended, rows.indices)
         if sum(part.size for part in self._indices) >= BLOCK_PX:
             self.finish()
 

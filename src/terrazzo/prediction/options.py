@@ -2,11 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from terrazzo.options import Options
 
 Scale = Annotated[float, Field(ge=0.25, le=4)]
+
+
+def _odd(width: int) -> int:
+    if width % 2 == 0:
+        raise ValueError(f"a square around a pixel has an odd width; {width} is even")
+    return width
+
+
+OddWidth = Annotated[int, AfterValidator(_odd)]
 
 
 class PredictionOptions(Options):
@@ -34,4 +43,14 @@ class PredictionOptions(Options):
     )
     tta_scales: list[Scale] = Field(
         [1.0], min_length=1, max_length=8, description="Sizes at which each window is looked at, 1 its own; the mean of all counts."
+    )
+    median: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Radius in pixels of a median filter of the map: each pixel takes the most frequent class of the disk around it; 0 and "
+        "1: none.",
+    )
+    majority: OddWidth = Field(
+        1, ge=1, le=129, description="Width in pixels, an odd number, of the square whose most frequent class each pixel takes; 1: none."
     )

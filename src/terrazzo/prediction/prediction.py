@@ -11,7 +11,8 @@ from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import Bundle, load_bundle
 from terrazzo.prediction.maps import Tally, write_maps
 from terrazzo.prediction.options import PredictionOptions
-from terrazzo.prediction.stream import Job, Predictor, options_of, predict_rows
+from terrazzo.prediction.refine.chain import finished_rows
+from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.progress import Progress, Silent
 from terrazzo.rasters.location import to_path
 
@@ -53,10 +54,9 @@ class Prediction:
             raise DataError(f"a map of {height} x {width} pixels is too large for memory. Write it with save(path).")
         out = np.empty((height, width), np.uint8)
         legend, tally = self._predictor.bundle.legend, Tally(self._predictor.bundle.legend)
-        for rows in predict_rows([self._job], self._predictor, lambda _: None):
-            indices = rows.indices()
-            out[rows.row_off : rows.row_off + len(indices)] = legend.decode(indices)
-            tally.add(rows, indices)
+        for rows in finished_rows([self._job], self._predictor, lambda _: None):
+            out[rows.row_off : rows.row_end] = legend.decode(rows.indices)
+            tally.add(rows.blended, rows.indices)
         tally.tell()
         return out
 

@@ -24,6 +24,7 @@ from terrazzo.prediction.blend import BlendBand, BlendedRows
 from terrazzo.prediction.engine import Engine, ReadWindow
 from terrazzo.prediction.enlarge import at_full_size, first_needed
 from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.refine.rows import RowsT
 from terrazzo.prediction.refine.views import views_of
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.prediction.unreadable import Gaps
@@ -173,7 +174,7 @@ def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) ->
                 yield from at_full_size(pieces, each.raster.shape, full, each.first_row, partial(each.read, full))
 
 
-def rows_of(job: Job, pieces: Iterator[BlendedRows]) -> Iterator[BlendedRows]:
+def rows_of(job: Job, pieces: Iterator[RowsT]) -> Iterator[RowsT]:
     """Of the rows of several jobs, those of the one whose turn it is."""
     done = job.first_row
     while done < job.mapped.shape[0]:
@@ -193,7 +194,7 @@ def _blended(job: Job, band: BlendBand, predicted: Iterator[PredictedWindow], ad
         end = starts[number + 1] if number + 1 < len(starts) else grid.shape[0]
         rows = band.take(row_off, end - row_off)
         if rows.row_end > first:
-            yield rows.from_row(first)
+            yield rows.between(first, rows.row_end)
 
 
 def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:

@@ -1,0 +1,96 @@
+"""From blended probabilities to finished rows: stages that change probabilities, the decision, stages that change classes.
+
+blended rows -> probabilities' stages -> decide -> classes' stages -> finished rows
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.prediction.blend import BlendedRows
+from terrazzo.prediction.refine.neighbourhood import neighbourhoods
+from terrazzo.prediction.refine.rows import FinishedRows, RowsT
+from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of
+from terrazzo.progress import Advance
+
+
+class Stage(Protocol[RowsT]):
+    """One step over the rows of a map, from top to bottom, in memory that does not depend on its height.
+
+    What it makes of a row depends on the map alone, not on how the rows are cut into pieces or on which of them comes first: a map that
+    was broken off goes on in the middle.
+    """
+
+    def first_needed(self, row: int) -> int:
+        """The first row that has to be there for a row and all below it; at most that row itself."""
+
+    def run(self, rows: Iterator[RowsT], job: Job, first_row: int) -> Iterator[RowsT]:
+        """The rows of a map from first_row to its last, each once, in order; rows: those from `first_needed(first_row)` on."""
+
+
+Decide = Callable[[BlendedRows], NDArray[np.uint8]]
+"""Class indices (rows, width) by the probabilities of a pixel; 255 where invalid or not predicted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refiner:
+    """How blended rows become finished ones. Without stages each pixel has its most probable class."""
+
+    on_probabilities: Sequence[Stage[BlendedRows]] = ()
+    decide: Decide = BlendedRows.indices
+    on_classes: Sequence[Stage[FinishedRows]] = ()
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> "Refiner":
+        """What the options ask for."""
+        return cls(on_classes=tuple(neighbourhoods(predictor.options)))
+
+    def needed(self, job: Job) -> Job:
+        """The job whose blended rows the finished rows of another are made of: stages may need rows above its first."""
+        if job.first_row >= job.mapped.shape[0]:
+            return job
+        return replace(job, first_row=self._firsts(job.first_row)[0])
+
+    def finish(self, job: Job, blended: Iterator[BlendedRows]) -> Iterator[FinishedRows]:
+        """The finished rows of a job, from its first wanted row to the last; blended: the rows of `needed(job)`."""
+        if job.first_row >= job.mapped.shape[0]:
+            return
+        firsts = self._firsts(job.first_row)[1:]
+        for stage, first_row in zip(self.on_probabilities, firsts, strict=False):
+            blended = stage.run(blended, job, first_row)
+        rows = self._decided(blended)
+        for filtered, first_row in zip(self.on_classes, firsts[len(self.on_probabilities) :], strict=True):
+            rows = filtered.run(rows, job, first_row)
+        yield from rows
+
+    def _decided(self, blended: Iterator[BlendedRows]) -> Iterator[FinishedRows]:
+        for rows in blended:
+            yield FinishedRows(blended=rows, indices=self.decide(rows))
+
+    def _firsts(self, row: int) -> list[int]:
+        """Which row is the first at the beginning and after each stage, so that the last of these is `row`."""
+        firsts = [row]
+        stages: list[Stage[BlendedRows] | Stage[FinishedRows]] = [*self.on_probabilities, *self.on_classes]
+        for stage in reversed(stages):
+            firsts.append(stage.first_needed(firsts[-1]))
+        return firsts[::-1]
+
+
+def finished_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) -> Iterator[FinishedRows]:
+    """Finished rows of each job in turn, top to bottom; together they hold every row of its map that is wanted once.
+
+    advance: is told each window of `needed_jobs`.
+    """
+    refiner, needed = Refiner.of(predictor), needed_jobs(jobs, predictor)
+    blended = predict_rows(needed, predictor, advance)
+    for job, whole in zip(jobs, needed, strict=True):
+        yield from refiner.finish(job, rows_of(whole, blended))
+
+
+def needed_jobs(jobs: Sequence[Job], predictor: Predictor) -> list[Job]:
+    """The jobs whose windows have to be predicted for the finished rows of others."""
+    refiner = Refiner.of(predictor)
+    return [refiner.needed(job) for job in jobs]
