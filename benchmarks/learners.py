@@ -59,6 +59,9 @@ class Problem:
     images: NDArray[np.float32]
     """(windows, bands, height, width) of the training part, scaled."""
     labels: NDArray[np.uint8]
+    network: ModelOptions
+    """Terrazzo's."""
+    batch_size: int
 
     @property
     def classes(self) -> int:
@@ -70,14 +73,16 @@ class Problem:
 
     def ours(self, steps: int, seed: int) -> Context:
         """The recipe's images, labels and split, and defaults for all that is to be learned, for so many steps."""
-        epochs = -(-steps * BATCH // len(self.images))
-        draw = DrawOptions(per_epoch=max(1, steps // epochs) * BATCH)
-        training = TrainingOptions(epochs=epochs, batch_size=BATCH, seed=seed)
-        return _defaults(self.context, draw, training)
+        epochs = -(-steps * self.batch_size // len(self.images))
+        draw = DrawOptions(per_epoch=max(1, steps // epochs) * self.batch_size)
+        training = TrainingOptions(epochs=epochs, batch_size=self.batch_size, seed=seed)
+        return _defaults(self.context, self.network, draw, training)
 
     def score(self, predict: Predict) -> float:
         """Mean IoU over the classes, from the counts of all held-out windows."""
-        loader = Loader(preparation=plan(self.lesson, self.runtime, self.ours(1, 0)).trainer.task.preparation, batch_size=BATCH, workers=1)
+        loader = Loader(
+            preparation=plan(self.lesson, self.runtime, self.ours(1, 0)).trainer.task.preparation, batch_size=self.batch_size, workers=1
+        )
         confusion = Confusion(self.classes)
         for batch in loader.batches([Drawn(sample=sample) for sample in _part(self.lesson, "test")], None):
             confusion.add(batch.labels, predict(batch.images))
@@ -87,11 +92,15 @@ class Problem:
 
 def problem_of(name: str, root: Path) -> Problem:
     """What examples/NAME.toml asks, of the images under root; all windows that are not held out are learned from."""
-    context = open_context(EXAMPLES / f"{name}.toml", [f"data.root={root.resolve()}", "split.validation=0"])
-    context = _defaults(context, DrawOptions(), TrainingOptions())
+    return problem_at(EXAMPLES / f"{name}.toml", [f"data.root={root.resolve()}", "split.validation=0"], NETWORK, BATCH)
+
+
+def problem_at(recipe: Path, settings: list[str], network: ModelOptions, batch_size: int) -> Problem:
+    """What a recipe asks, with defaults for augmentation and training."""
+    context = _defaults(open_context(recipe, settings), network, DrawOptions(), TrainingOptions())
     runtime = choose_runtime("cpu", "auto")
     lesson = chosen_lesson(None, context)
-    loader = Loader(preparation=plan(lesson, runtime, context).trainer.task.preparation, batch_size=BATCH, workers=2)
+    loader = Loader(preparation=plan(lesson, runtime, context).trainer.task.preparation, batch_size=batch_size, workers=2)
     batches = list(loader.batches([Drawn(sample=sample) for sample in _part(lesson, "train")], None))
     return Problem(
         context=context,
@@ -99,13 +108,15 @@ def problem_of(name: str, root: Path) -> Problem:
         runtime=runtime,
         images=np.concatenate([batch.images for batch in batches]),
         labels=np.concatenate([batch.labels for batch in batches]),
+        network=network,
+        batch_size=batch_size,
     )
 
 
 def terrazzo(problem: Problem, steps: int, seed: int) -> Learned:
     """The fit loop of `terrazzo train`."""
     trainer = plan(problem.lesson, problem.runtime, problem.ours(steps, seed)).trainer
-    clock = _Clock()
+    clock = StepClock()
     with tempfile.TemporaryDirectory() as folder:
         trainer.fit(Path(folder), MetricsLog(Path(folder) / "metrics.jsonl"), clock)
         trainer.network.load_state_dict(best_weights(Path(folder), problem.runtime.device))
@@ -175,8 +186,8 @@ def _mapping(network: nn.Module) -> Predict:
     return predict
 
 
-def _defaults(context: Context, draw: DrawOptions, training: TrainingOptions) -> Context:
-    tables = {"augment": AugmentOptions(), "draw": draw, "model": NETWORK, "training": training}
+def _defaults(context: Context, network: ModelOptions, draw: DrawOptions, training: TrainingOptions) -> Context:
+    tables = {"augment": AugmentOptions(), "draw": draw, "model": network, "training": training}
     return Context(recipe=context.recipe.model_copy(update=tables), folder=context.folder)
 
 
@@ -184,7 +195,7 @@ def _part(lesson: Lesson, part: str) -> list[Sample]:
     return rows_of(lesson.samples.part(part))
 
 
-class _Clock:
+class StepClock:
     """A progress that notes how long steps take."""
 
     def __init__(self) -> None:
