@@ -289,7 +289,7 @@ class TestAccumulation:
     def test_its_gradient_is_that_of_one_large_batch(self, make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         found: list[list[Tensor]] = []
 
-        def clip(parameters: Any, _: float) -> None:
+        def clip(parameters: Any, _: float, *, foreach: bool) -> None:
             found.append([parameter.grad.clone() for parameter in parameters])
             raise Killed
 

@@ -12,10 +12,12 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from terrazzo.errors import DivergedError, ModelError
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.objects.rule import ObjectRule
+from terrazzo.models.allocation import keep_freed_memory
 from terrazzo.models.network import Runtime
 from terrazzo.progress import Progress
 from terrazzo.samples.draw.epoch import Draw, Drawn
@@ -90,6 +92,8 @@ class Trainer:
         Ctrl-C, SIGTERM and a progress that cancels take effect after a step, with a checkpoint.
         Raises DivergedError if the loss is NaN or infinite, EnvironmentFault if memory runs out; what was kept so far stays.
         """
+        if self.runtime.device.type == "cpu":
+            keep_freed_memory()
         enough = telling_what_to_lower(self.options, self.task.preparation.size, self.runtime.device)
         with enough, progress.task("train", self.steps, "steps") as advance, put_off() as stop:
             advance(self.state.step)
@@ -185,7 +189,7 @@ class Trainer:
         if self.options.l2:
             penalize(self.network, self.options.l2)
         if self.options.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm, foreach=True)
         self.optimizer.step()
         self._update_average(step)
         return total, windows
@@ -204,11 +208,12 @@ class Trainer:
     def _update_average(self, step: int) -> None:
         # a short memory at first, so that the first random weights are soon forgotten
         decay = min(self.options.average, (1 + step) / (10 + step)) if self.options.average else 0.0
-        for name, tensor in self.network.state_dict().items():
-            if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1 - decay)
-            else:
-                self.average[name].copy_(tensor)
+        now = self.network.state_dict()
+        floating = [name for name, tensor in now.items() if tensor.is_floating_point()]
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average([self.average[name] for name in floating], [now[name] for name in floating], None)
+        for name in now.keys() - set(floating):
+            self.average[name].copy_(now[name])
 
     def _evaluate(self, pace: Pace) -> tuple[float | None, ValidationRow | None]:
         epoch = self.state.epoch + 1
