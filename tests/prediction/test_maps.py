@@ -1,7 +1,6 @@
 """Maps on disk: their names, their legend, what they were made with, and that they are whole or not there."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from rasterio.crs import CRS
 from terrazzo.errors import RasterError
 from terrazzo.labels.legend import Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
-from terrazzo.prediction.maps import Tally, map_path, probabilities_path, provenance_of, write_maps
+from terrazzo.prediction.maps import Watch, map_path, probabilities_path, provenance_of, write_maps
 from terrazzo.prediction.stream import Job, predict_rows
 from terrazzo.progress import Silent
 from terrazzo.rasters.raster import Raster, open_raster
@@ -115,7 +114,7 @@ def test_every_row_is_shown_once_as_it_is_written(make_predictor: Any, write_tif
         assert rows.row_off == sum(len(piece) for piece in pieces)
         pieces.append(indices)
 
-    write_maps(jobs, predictor, Silent(), seen)
+    write_maps(jobs, predictor, Silent(), Watch(seen=seen))
     for path, job in jobs.items():
         with rasterio.open(path) as found:
             assert np.array_equal(predictor.bundle.legend.decode(np.concatenate(shown[id(job)])), found.read(1))
@@ -132,35 +131,3 @@ def test_an_image_that_breaks_leaves_the_finished_maps_and_no_half_one(make_pred
     with pytest.raises(RasterError, match=r"b\.tif"):
         write_maps(jobs, predictor, Silent())
     assert sorted(path.name for path in out.iterdir()) == ["a_predseg.tif", "a_probabilities.tif"]
-
-
-class TestTally:
-    def rows(self, sums: NDArray[np.uint32]) -> BlendedRows:
-        shape = sums.shape[1:]
-        return BlendedRows(row_off=0, sums=sums, totals=np.full(shape, 10, np.uint32), valid=np.ones(shape, np.bool_))
-
-    def test_one_class_everywhere_is_told_with_its_probabilities(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
-        tally = Tally(make_bundle().legend)
-        sums = np.zeros((3, 16, 16), np.uint32)
-        sums[1] = np.uint32(PROBABILITY_ONE * 10 * 0.55)
-        rows = self.rows(sums)
-        tally.add(rows, rows.indices())
-        tally.tell()
-        assert "Every predicted pixel is 'sand'. Its probability, by tenths from: 0.5: 100%." in caplog.text
-        assert caplog.records[0].levelno == logging.WARNING
-
-    def test_two_classes_are_no_news(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
-        tally = Tally(make_bundle().legend)
-        sums = np.zeros((3, 16, 16), np.uint32)
-        sums[1] = 5
-        rows = self.rows(sums)
-        tally.add(rows, rows.indices())
-        sums[2, 0, 0] = 6
-        tally.add(rows, rows.indices())
-        tally.tell()
-        assert caplog.text == ""
-
-    def test_nothing_predicted_is_no_class(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
-        tally = Tally(make_bundle().legend)
-        tally.tell()
-        assert caplog.text == ""

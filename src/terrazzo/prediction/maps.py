@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.labels.legend import IGNORE, Legend
-from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
+from terrazzo.labels.legend import Legend
+from terrazzo.prediction.blend import BlendedRows
 from terrazzo.prediction.journal import Block, Journal
 from terrazzo.prediction.outputs.layers import PROBABILITIES_SUFFIX, layers_of, stacked
+from terrazzo.prediction.outputs.tally import THINNED, Tally
 from terrazzo.prediction.refine.chain import finished_rows, needed_jobs
 from terrazzo.prediction.refine.rows import FinishedRows
 from terrazzo.prediction.stream import Job, Predictor, rows_of, windows_of
@@ -27,11 +27,12 @@ logger = logging.getLogger(__name__)
 MAP_SUFFIX = "_predseg"
 BLOCK_PX = 2**22
 """Finished rows are kept once they hold this many pixels. A map of no more has no journal: it is as quickly made anew."""
-THINNED = 8
-"""Every n-th row and column counts for the histogram of probabilities."""
 
 RowsSeen = Callable[[Job, BlendedRows, NDArray[np.uint8]], None]
 """Called with each finished piece of a map: the job, its rows, and their class indices (rows, width)."""
+
+Counted = Callable[[Path, Tally], None]
+"""Called with each map that is whole, and what was counted of it."""
 
 Shown = Callable[[Job, int, NDArray[np.uint8]], NDArray[np.uint8]]
 """Makes of the class indices of rows, from row_off on, those that a map shows."""
@@ -72,42 +73,6 @@ def map_style(legend: Legend, provenance: str) -> MapStyle:
     return MapStyle(colors=dict(zip(legend.values, legend.colors, strict=True)), legend_json=legend.to_json(), provenance_json=provenance)
 
 
-class Tally:
-    """How often each class was predicted, and how sure the model was of it."""
-
-    def __init__(self, legend: Legend) -> None:
-        self._legend = legend
-        self._classes = np.zeros(IGNORE + 1, np.int64)
-        self._confidence = np.zeros(10, np.int64)
-
-    def add(self, rows: BlendedRows, indices: NDArray[np.uint8]) -> None:
-        self._classes += np.bincount(indices.reshape(-1), minlength=IGNORE + 1)
-        # a thinned grid is enough to tell how sure the model is
-        sums, totals = rows.sums[:, ::THINNED, ::THINNED], rows.totals[::THINNED, ::THINNED]
-        seen = (totals > 0) & rows.valid[::THINNED, ::THINNED]
-        shares = sums[:, seen].max(axis=0) / (totals[seen] * float(PROBABILITY_ONE))
-        self._confidence += np.histogram(shares, bins=10, range=(0, 1))[0]
-
-    def notes(self) -> dict[str, list[int]]:
-        """What was counted, for the journal."""
-        return {"classes": self._classes.tolist(), "confidence": self._confidence.tolist()}
-
-    def add_notes(self, notes: Mapping[str, Any]) -> None:
-        """Add what was counted elsewhere or before."""
-        self._classes += np.array(notes["classes"], np.int64)
-        self._confidence += np.array(notes["confidence"], np.int64)
-
-    def tell(self) -> None:
-        """Warn if everything is one class."""
-        present = np.flatnonzero(self._classes[:IGNORE])
-        if len(present) != 1:
-            return
-        total = max(1, int(self._confidence.sum()))
-        shares = ", ".join(f"{low / 10:.1f}: {count / total:.0%}" for low, count in enumerate(self._confidence) if count)
-        name = self._legend.names[int(present[0])]
-        logger.warning("Every predicted pixel is '%s'. Its probability, by tenths from: %s.", name, shares)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Watch:
     """Who follows what is written."""
@@ -115,23 +80,21 @@ class Watch:
     seen: RowsSeen | None = None
     shown: Shown | None = None
     """What of a class map is written; `seen` gets all that was predicted."""
+    counted: Counted | None = None
 
     @property
     def needs_all_rows(self) -> bool:
         return self.seen is not None or self.shown is not None
 
 
-def write_maps(
-    jobs: Mapping[Path, Job], predictor: Predictor, progress: Progress, seen: RowsSeen | None = None, shown: Shown | None = None
-) -> list[Path]:
+def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progress, watch: Watch | None = None) -> list[Path]:
     """Predict each job to its class map, and the layers beside it that the options ask for; returns what was written.
 
     A map appears under its name only when it is whole and was read back. If all maps are of one class, a warning says so.
     Large maps have a journal, so that the same call goes on where this one was broken off; not where others follow every row.
-    shown: what of a class map is written; `seen` gets all that was predicted.
     Raises ConflictError if another process is at a map, or left one that is made otherwise.
     """
-    watch = Watch(seen=seen, shown=shown)
+    watch = watch or Watch()
     journals = {} if watch.needs_all_rows else {path: found for path, job in jobs.items() if (found := open_journal(path, job, predictor))}
     works = {path: _after(job, journals.get(path)) for path, job in jobs.items()}
     written: list[Path] = []
@@ -140,21 +103,29 @@ def write_maps(
     with progress.task("predict", windows_of(needed_jobs(todo, predictor)), "windows") as advance:
         pieces = finished_rows(todo, predictor, advance)
         for path, work in works.items():
-            one = _OneMap(path, work, predictor, watch, tally)
+            own = Tally(predictor.bundle.legend, THINNED if _is_large(work) else 1)
+            one = _OneMap(path, work, predictor, watch, own)
             written += one.write_whole(pieces) if path not in journals else one.write_on(pieces, journals[path])
+            tally.add_notes(own.notes())
+            if watch.counted is not None:
+                watch.counted(path, own)
     tally.tell()
     return written
 
 
 def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
     """The journal of a map; None if the map is too small for one. Raises ConflictError if there is one of a map that is made otherwise."""
-    height, width = job.mapped.shape
-    if height * width <= BLOCK_PX:
+    if not _is_large(job):
         return None
     facts = json.loads(predictor.provenance(job.raster))
     layers = layers_of(predictor.options, predictor.bundle.legend)
     asked = predictor.options.model_dump(include={"probabilities", "entropy"})
-    return Journal(path, {**facts, **predictor.runtime_facts(), **asked}, width, sum(layer.bands for layer in layers))
+    return Journal(path, {**facts, **predictor.runtime_facts(), **asked}, job.mapped.shape[1], sum(layer.bands for layer in layers))
+
+
+def _is_large(job: Job) -> bool:
+    height, width = job.mapped.shape
+    return height * width > BLOCK_PX
 
 
 def _after(job: Job, journal: Journal | None) -> Job:

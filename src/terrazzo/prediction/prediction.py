@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from terrazzo.errors import ConflictError, DataError
 from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import Bundle, load_bundle
-from terrazzo.prediction.maps import Tally, write_maps
+from terrazzo.prediction.maps import write_maps
 from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.outputs.tally import Tally
 from terrazzo.prediction.refine.chain import finished_rows
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.progress import Progress, Silent

@@ -19,7 +19,7 @@ from terrazzo.evaluation.tally.scene import SceneTally
 from terrazzo.evaluation.where.by_sample import score_table
 from terrazzo.labels.legend import IGNORE
 from terrazzo.prediction.blend import BlendedRows
-from terrazzo.prediction.maps import follow_maps, map_path, write_maps
+from terrazzo.prediction.maps import Watch, follow_maps, map_path, write_maps
 from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems
@@ -111,7 +111,8 @@ def score_held_out(
             counter.scenes[id(jobs[scene].mapped)] = _Scene(
                 followed=followed, counted=_ground(counted.get(scene, [])), other=_ground(others.get(scene, []))
             )
-        write_maps({maps[scene]: jobs[scene] for scene in counted}, predictor, progress, counter.count, counter.shown)
+        watch = Watch(seen=counter.count, shown=counter.shown)
+        write_maps({maps[scene]: jobs[scene] for scene in counted}, predictor, progress, watch)
         if rest := [jobs[scene] for scene in members if scene not in counted]:
             follow_maps(rest, predictor, progress, counter.count)
     return HeldOutScores(

@@ -11,7 +11,7 @@ from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
 from terrazzo.models.network import use_threads
 from terrazzo.prediction.journal import remove_journal
-from terrazzo.prediction.maps import MAP_SUFFIX, layer_paths, map_path, provenance_of, write_maps
+from terrazzo.prediction.maps import MAP_SUFFIX, Watch, layer_paths, map_path, provenance_of, write_maps
 from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
 from terrazzo.prediction.prediction import load_model as load
 from terrazzo.prediction.stream import Job, Predictor, options_of
@@ -19,6 +19,7 @@ from terrazzo.rasters.files import ImageFile, find_images, output_stems
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.map_areas import AREAS, area_lines, check_areas, measure_maps
 from terrazzo.workflows.map_failures import FAILURES, MapFailure, failures_of, kept_failures, write_failures
 from terrazzo.workflows.map_files import OVERLAY_SUFFIX, MapFiles
 
@@ -41,6 +42,8 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
 ) -> Result:
     """Write a class map for each image to OUT, on the image's own grid.
 
+    OUT/areas.csv says how much of each map each class is, and how sure the model was of it.
+
     inputs: images, folders of images, patterns, or addresses (https://, s3://) of GeoTIFFs. Options that were not given are those of
     the model. Maps that are there already, of the same model and options, are kept. A map has no data where blocks of its image cannot
     be read: OUT/failures.csv lists them, and the result says so with exit code 7.
@@ -58,16 +61,20 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     todo = _undone(jobs, predictor)
     others = MapFiles(overlay=overlay, polygons=polygons, runs=rle)
     others.check(bundle.legend, todo, out)
-    write_maps(todo, predictor, context.progress)
+    check_areas(out)
+    confidences: dict[Path, float | None] = {}
+    write_maps(todo, predictor, context.progress, Watch(counted=lambda path, tally: confidences.update({path: tally.mean_confidence})))
     failures = kept_failures(out, set(jobs) - set(todo)) + [each for path, job in todo.items() for each in failures_of(out, path, job)]
     write_failures(out, failures)
     maps = list(jobs)
     written = maps + [layer for path in maps for layer in layer_paths(path, predictor)]
     written += others.write(jobs, bundle.legend, out, context)
+    areas = measure_maps(out, {path: str(job.raster.path) for path, job in jobs.items()}, confidences)
     kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
     return Result(
-        text=f"{counted(len(maps), 'map')} in {out}{kept}",
+        text="\n".join([f"{counted(len(maps), 'map')} in {out}{kept}", *area_lines(areas)]),
         written={"outputs": written},
+        facts={"areas": str((out / AREAS).absolute()), "maps": [each.facts(out) for each in areas]},
         problems=_problems(out, failures),
         exit_code=PartialResult.exit_code if failures else 0,
     )

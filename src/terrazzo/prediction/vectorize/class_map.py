@@ -8,6 +8,7 @@ from pathlib import Path
 
 from terrazzo.drawing.qgis import categorized_style
 from terrazzo.errors import RasterError, UsageError
+from terrazzo.labels.carried import carried_legend
 from terrazzo.labels.legend import LARGEST_VALUE, Legend
 from terrazzo.labels.sentences import listed
 from terrazzo.prediction.maps import probabilities_path
@@ -19,7 +20,6 @@ from terrazzo.prediction.vectorize.options import VectorOptions
 from terrazzo.prediction.vectorize.rows import POLYGON_SCHEMA, PolygonRows, Summary
 from terrazzo.progress import Progress
 from terrazzo.rasters.raster import Raster, open_raster
-from terrazzo.rasters.write import LEGEND_TAG
 
 logger = logging.getLogger(__name__)
 BACKGROUND = "background"
@@ -47,8 +47,7 @@ def write_polygons(class_map: Path, out: Path, options: VectorOptions, progress:
         raster = stack.enter_context(open_raster(class_map))
         _check_map(raster)
         check_format(out, raster.grid.crs if raster.grid.georeferenced else None)
-        text = raster.tags.get(LEGEND_TAG) or raster.tags.get(LEGEND_TAG.lower())
-        legend = None if text is None else Legend.from_json(text)
+        legend = carried_legend(raster)
         names = {} if legend is None else dict(zip(legend.values, legend.names, strict=True))
         sources = Sources(
             classes=raster,

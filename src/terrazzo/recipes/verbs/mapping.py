@@ -7,7 +7,7 @@ PREDICT = Verb(
     function="terrazzo.workflows.predict:predict",
     summary="Map images of any size with a trained model.",
     help="Writes OUT/STEM_predseg.tif for each image, on its own grid, with the legend's colours; .png where the image is no "
-    "GeoTIFF and has no map coordinates. Options not given are those the model was trained with.",
+    "GeoTIFF and has no map coordinates. OUT/areas.csv has the area of each class. Options not given are those the model was trained with.",
     arguments=(
         Argument(name="model", help="A model folder, or the run it is in."),
         Argument(name="inputs", many=True, help="Images, or folders of images."),
