@@ -12,8 +12,8 @@ import terrazzo
 NAMES = """
     ConflictError Context DataError DivergedError EnvironmentFault LabelError ModelError PairingError PartialResult RasterError Recipe
     RecipeError Result SplitError TerrazzoError UsageError Window WindowError augment chip compare demo doctor download evaluate flatten
-    index inspect load mask mosaic open_context open_raster pack predict preview rank simulate split summarize train
-    vectorize
+    index inspect load mask mosaic open_context open_raster pack predict preview rank resunet simulate split summarize train
+    unet vectorize vgg_unet
 """.split()  # noqa: SIM905 - names are pinned at a glance
 HEAVY = {"torch", "rasterio", "numpy", "pydantic", "pandas", "matplotlib", "click"}
 

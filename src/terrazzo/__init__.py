@@ -45,9 +45,11 @@ if TYPE_CHECKING:
     from terrazzo.workflows.index import index
     from terrazzo.workflows.inspect import inspect
     from terrazzo.workflows.mask import mask
+    from terrazzo.workflows.model import load
     from terrazzo.workflows.mosaic import mosaic
+    from terrazzo.workflows.networks import resunet, unet, vgg_unet
     from terrazzo.workflows.pack import pack
-    from terrazzo.workflows.predict import load, predict
+    from terrazzo.workflows.predict import predict
     from terrazzo.workflows.preview import preview
     from terrazzo.workflows.rank import rank
     from terrazzo.workflows.simulate import simulate
@@ -94,11 +96,14 @@ __all__ = [
     "predict",
     "preview",
     "rank",
+    "resunet",
     "simulate",
     "split",
     "summarize",
     "train",
+    "unet",
     "vectorize",
+    "vgg_unet",
 ]
 
 _HOMES = {
@@ -115,7 +120,7 @@ _HOMES = {
     "flatten": "workflows.flatten",
     "index": "workflows.index",
     "inspect": "workflows.inspect",
-    "load": "workflows.predict",
+    "load": "workflows.model",
     "mask": "workflows.mask",
     "mosaic": "workflows.mosaic",
     "open_context": "workflows.context",
@@ -124,11 +129,14 @@ _HOMES = {
     "predict": "workflows.predict",
     "preview": "workflows.preview",
     "rank": "workflows.rank",
+    "resunet": "workflows.networks",
     "simulate": "workflows.simulate",
     "split": "workflows.split",
     "summarize": "workflows.summarize",
     "train": "workflows.train",
+    "unet": "workflows.networks",
     "vectorize": "workflows.vectorize",
+    "vgg_unet": "workflows.networks",
 }
 
 

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import rasterio
 
-from terrazzo.errors import ConflictError, DataError, EnvironmentFault, RasterError, RecipeError
-from terrazzo.models.bundle import save_bundle
+from terrazzo.errors import ConflictError, DataError, EnvironmentFault, RasterError
 from terrazzo.prediction import prediction
 from terrazzo.prediction.options import PredictionOptions
-from terrazzo.prediction.prediction import Model, load_model
+from terrazzo.prediction.prediction import Model
 
 
 @pytest.fixture
@@ -67,17 +66,13 @@ def test_arrays_have_a_limit_files_have_none(model: Model, write_tiff: Any, tmp_
     assert made.save(tmp_path / "map.tif").exists()
 
 
-def test_a_model_from_disk_maps_as_before(model: Model, make_bundle: Any, write_tiff: Any, tmp_path: Path) -> None:
-    bundle = make_bundle()
-    save_bundle(tmp_path / "run" / "model", bundle.network, bundle.card)
-    path = write_tiff(20, 33)
-    for given in (tmp_path / "run", str(tmp_path / "run" / "model")):
-        assert np.array_equal(load_model(given, "cpu").predict(path).classes, model.predict(path).classes)
-
-
-def test_no_model(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no model at"):
-        load_model(tmp_path / "nothing")
+def test_written_at_once(model: Model, write_tiff: Any, tmp_path: Path) -> None:
+    image = write_tiff(20, 33)
+    made = model.predict(image, tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as found:
+        assert np.array_equal(found.read(1), made.classes)
+    with pytest.raises(ConflictError, match="exists; it is not overwritten"):
+        model.predict(image, tmp_path / "map.tif")
 
 
 def test_a_device_that_is_not_there(make_bundle: Any) -> None:

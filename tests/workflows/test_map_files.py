@@ -15,7 +15,8 @@ from PIL import Image
 from terrazzo.errors import ConflictError, UsageError
 from terrazzo.workflows import map_files
 from terrazzo.workflows.context import Context
-from terrazzo.workflows.predict import load, predict
+from terrazzo.workflows.model import load
+from terrazzo.workflows.predict import predict
 
 ContextOf = Callable[..., Context]
 

@@ -18,7 +18,8 @@ from PIL import Image
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, ModelError, RasterError, RecipeError
 from terrazzo.models.bundle import CARD
 from terrazzo.workflows.context import Context
-from terrazzo.workflows.predict import load, predict
+from terrazzo.workflows.model import load
+from terrazzo.workflows.predict import predict
 
 ContextOf = Callable[..., Context]
 

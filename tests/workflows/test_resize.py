@@ -9,10 +9,10 @@ import pytest
 import rasterio
 from PIL import Image
 
-from terrazzo.prediction.prediction import load_model
 from terrazzo.samples.table import load
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.index import index
+from terrazzo.workflows.model import TrainedModel
 from terrazzo.workflows.predict import predict
 from terrazzo.workflows.train import train
 
@@ -53,7 +53,7 @@ def test_predict_gives_the_same_map_and_python_too(run: Path, tiny_run: object, 
     predict(run, [image], tmp_path / "maps", context_of())
     with rasterio.open(tmp_path / "maps" / "d_predseg.tif") as again, rasterio.open(run / "maps" / "d_predseg.tif") as first:
         np.testing.assert_array_equal(again.read(), first.read())
-        np.testing.assert_array_equal(load_model(run, "cpu").predict(image).classes, first.read(1))
+        np.testing.assert_array_equal(TrainedModel(run, "cpu").predict(image).classes, first.read(1))
 
 
 def test_run_lengths_are_those_of_the_images_own_pixels(tmp_path: Path, context_of: ContextOf) -> None:

@@ -1,4 +1,4 @@
-"""The model and its predictions as Python objects: `tz.load(MODEL).predict("big.tif").save("map.tif")`."""
+"""The model and its predictions as Python objects."""
 
 from functools import cached_property
 from pathlib import Path
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import ConflictError, DataError
 from terrazzo.labels.legend import Legend
-from terrazzo.models.bundle import Bundle, load_bundle
+from terrazzo.models.bundle import Bundle
 from terrazzo.prediction.maps import write_maps
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.outputs.tally import Tally
 from terrazzo.prediction.refine.chain import finished_rows
-from terrazzo.prediction.stream import Job, Predictor, options_of
+from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress, Silent
 from terrazzo.rasters.location import to_path
 
@@ -32,12 +32,16 @@ class Model:
         """The classes of its maps."""
         return self._predictor.bundle.legend
 
-    def predict(self, image: str | Path) -> "Prediction":
+    def predict(self, image: str | Path, out: str | Path | None = None) -> "Prediction":
         """The prediction of an image; nothing is computed before it is asked for.
 
+        out: the file to write it to at once, see Prediction.save.
         Raises RasterError if the image cannot be read, DataError if it has other bands than the model.
         """
-        return Prediction(self._predictor.open_job(to_path(image)), self._predictor)
+        made = Prediction(self._predictor.open_job(to_path(image)), self._predictor)
+        if out is not None:
+            made.save(out)
+        return made
 
 
 class Prediction:
@@ -71,12 +75,3 @@ class Prediction:
             raise ConflictError(f"{target} exists; it is not overwritten. Give another name.")
         write_maps({target: self._job}, self._predictor, progress or Silent())
         return target
-
-
-def load_model(path: str | Path, device: str = "auto") -> Model:
-    """Load a model folder, or the model of a run.
-
-    Raises RecipeError if there is none, ModelError if it is broken, unsafe or of another version, EnvironmentFault.
-    """
-    bundle = load_bundle(Path(path))
-    return Model(bundle, options_of(bundle, {}), device)

@@ -1,4 +1,4 @@
-"""predict: maps of images with a trained model. Also `load`, the model as a Python object."""
+"""predict: maps of images with a trained model."""
 
 import logging
 from collections import Counter
@@ -13,7 +13,6 @@ from terrazzo.models.network import use_threads
 from terrazzo.prediction.journal import remove_journal
 from terrazzo.prediction.maps import MAP_SUFFIX, Watch, layer_paths, map_path, provenance_of, write_maps
 from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
-from terrazzo.prediction.prediction import load_model as load
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
 from terrazzo.rasters.raster import Raster
@@ -22,8 +21,6 @@ from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.map_areas import AREAS, area_lines, check_areas, measure_maps
 from terrazzo.workflows.map_failures import FAILURES, MapFailure, failures_of, kept_failures, write_failures
 from terrazzo.workflows.map_files import OVERLAY_SUFFIX, MapFiles
-
-__all__ = ["load", "predict"]
 
 logger = logging.getLogger(__name__)
 CELL_SIZE_TOLERANCE = 1.1

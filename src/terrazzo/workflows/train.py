@@ -61,8 +61,13 @@ def train(recipe: str | Path, out: str | Path | None = None, *, resume: bool = F
     A finished run of the same recipe is left as it is.
     Raises RecipeError, DataError, ConflictError, EnvironmentFault or DivergedError.
     """
-    context, table = with_table(context or open_context(recipe))
-    folder = RunFolder(path=Path(out or Path("runs") / Path(recipe).stem).resolve())
+    return train_into(Path(out or Path("runs") / Path(recipe).stem), context or open_context(recipe), resume=resume)
+
+
+def train_into(out: Path, context: Context, *, resume: bool = False) -> Result:
+    """Train what the context's recipe describes, into a run folder; see `train`."""
+    context, table = with_table(context)
+    folder = RunFolder(path=out.resolve())
     start = find_start(folder, context)
     context = going_on(start, context)
     recipe_toml = resolved(context)
