@@ -140,6 +140,15 @@ def test_without_a_network_fetching_ends_at_once_in_a_sentence(encoder: str, mon
     assert time.monotonic() - began < 10
 
 
+def test_where_the_network_is_not_to_be_asked_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(EnvironmentFault, match=r"HF_HUB_OFFLINE is set\).*pretrained = false"):
+        fetched(ENCODER)
+
+
 def test_an_encoder_that_nobody_trained_is_named() -> None:
     with pytest.raises(RecipeError, match="nobody offers weights of encoder 'tu-test_"):
         fetched("tu-test_none")

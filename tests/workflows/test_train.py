@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import save_file
 
-from terrazzo.errors import ConflictError, DataError, DivergedError, EnvironmentFault, RecipeError
+from terrazzo.errors import ConflictError, DataError, DivergedError, EnvironmentFault, ModelError, RecipeError
 from terrazzo.models.bundle import load_bundle
 from terrazzo.recipes.recipe import load_recipe
 from terrazzo.reporting.figures import score_text
@@ -38,6 +39,32 @@ ContextOf = Callable[..., Context]
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "error", "message"),
+    [
+        ("true", EnvironmentFault, "are not on this machine and cannot be fetched"),
+        ("nothing.safetensors", RecipeError, "there is no file .*nothing.safetensors"),
+        ("of_another.safetensors", ModelError, "does not hold the weights of encoder 'resnet18'"),
+    ],
+)
+def test_pretrained_weights_that_cannot_be_had_are_told_before_an_image_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretrained: str, error: type[Exception], message: str
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "ENDPOINT", "http://nowhere.invalid")
+    save_file({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "of_another.safetensors")
+    (tmp_path / "recipe.toml").write_text(
+        '[data]\nimages = "no/such/images"\nlabels = "no/such/labels"\n'
+        f'[model]\narchitecture = "Unet"\nencoder = "resnet18"\npretrained = {pretrained if pretrained == "true" else repr(pretrained)}\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(error, match=message):
+        train(tmp_path / "recipe.toml", tmp_path / "run")
+    assert not (tmp_path / "run" / "recipe.toml").exists()
 
 
 class TestARun:

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from terrazzo.errors import EnvironmentFault, ModelError, RecipeError
 from terrazzo.models.backbone import TIMM, Backbone
+from terrazzo.models.network import build_network
 from terrazzo.models.options import ModelOptions
 from terrazzo.rasters.download.http import Http
 from terrazzo.rasters.download.sources import Interruption
 from terrazzo.rasters.hosts import host_of
 
 FILE = "model.safetensors"
+RGB = 3
+"""Bands of the images that encoders were pretrained on."""
 PATIENCE_S = 5.0
 """Seconds that the server of weights may take to answer."""
 PICKLES = (b"PK\x03\x04", b"\x80")
@@ -44,6 +47,12 @@ def load_pretrained(network: nn.Module, options: ModelOptions) -> None:
             "Give the file of this encoder, or name the encoder that it belongs to."
         )
     _fill(encoder, found, path)
+
+
+def check_pretrained(options: ModelOptions) -> None:
+    """Raise what load_pretrained would, before anything is known of images: a network is built and filled, and given up."""
+    if options.pretrained:
+        load_pretrained(build_network(options, RGB, classes=2), options)
 
 
 def read_weights(path: Path) -> Weights:
@@ -89,16 +98,23 @@ def fetched(encoder: str) -> Path:
         return Path(hf_hub_download(repository, FILE, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
         pass  # not fetched yet
+    if constants.HF_HUB_OFFLINE:
+        raise _unreachable(encoder, repository, "HF_HUB_OFFLINE is set")
     try:
-        if not constants.HF_HUB_OFFLINE:
-            # the hub's own client tries again and again; whether anybody answers is known sooner
-            Http(typed=frozenset({host_of(constants.ENDPOINT)}), timeout_s=PATIENCE_S).head(constants.ENDPOINT)
+        # the hub's own client tries again and again; whether anybody answers is known sooner
+        Http(typed=frozenset({host_of(constants.ENDPOINT)}), timeout_s=PATIENCE_S).head(constants.ENDPOINT)
         return Path(hf_hub_download(repository, FILE, revision=revision))
     except (Interruption, OSError) as error:
-        raise EnvironmentFault(
-            f"the pretrained weights of '{encoder}' ({repository}) are not on this machine and cannot be fetched from "
-            f'{constants.ENDPOINT}: {str(error).splitlines()[0].rstrip(".")}. Set pretrained = "FILE.safetensors" or pretrained = false.'
-        ) from error
+        raise _unreachable(encoder, repository, str(error).splitlines()[0].rstrip(".")) from error
+
+
+def _unreachable(encoder: str, repository: str, reason: str) -> EnvironmentFault:
+    from huggingface_hub import constants
+
+    return EnvironmentFault(
+        f"the pretrained weights of '{encoder}' ({repository}) are not on this machine and cannot be fetched from "
+        f'{constants.ENDPOINT} ({reason}). Set pretrained = "FILE.safetensors" or pretrained = false.'
+    )
 
 
 def _home(encoder: str) -> tuple[str, str | None]:
@@ -137,9 +153,9 @@ def _by_its_library(path: Path, weights: Weights, encoder: nn.Module, name: str)
     try:
         if name.startswith(TIMM):
             file = {"file": str(path)}
-            donor = kind(name=name.removeprefix(TIMM), in_channels=3, depth=depth, pretrained=True, pretrained_cfg_overlay=file)
+            donor = kind(name=name.removeprefix(TIMM), in_channels=RGB, depth=depth, pretrained=True, pretrained_cfg_overlay=file)
         else:
-            donor = smp.encoders.get_encoder(name, in_channels=3, depth=depth, weights=None)
+            donor = smp.encoders.get_encoder(name, in_channels=RGB, depth=depth, weights=None)
             donor.load_state_dict(dict(weights))
     except (RuntimeError, KeyError, ValueError):
         return None

@@ -13,6 +13,7 @@ from terrazzo.evaluation.text import class_table, object_text, score_lines
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import load_bundle, save_bundle
 from terrazzo.models.network import check_network
+from terrazzo.models.pretrained import check_pretrained
 from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.write import write_text
@@ -82,6 +83,8 @@ def train_into(out: Path, context: Context, *, resume: bool = False) -> Result:
 def work(folder: RunFolder, table: GivenTable | None, start: Start | None, context: Context) -> None:
     """What of a run is not done yet. table: the samples table that the recipe names. start: the model that it goes on from."""
     check_network(context.recipe.model)
+    if not (folder.fitted or folder.resumable):
+        check_pretrained(context.model)
     kept = load_means(folder.checkpoints / LAST) if folder.resumable and not folder.fitted else None
     runtime = choose_means(context.device, context.recipe.training.precision, context.threads, kept)
     lesson = prepare(folder, table, context)
