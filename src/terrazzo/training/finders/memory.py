@@ -1,0 +1,162 @@
+"""The memory that a training will need at its peak, told before it begins: every tensor of a step, without computing it.
+
+A step is gone through with fake tensors, which have shapes and types but no numbers, and a ledger keeps count of them. The losses look at
+numbers; they are computed of a small piece, for their memory grows with the pixels.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
+
+from terrazzo.labels.legend import IGNORE
+from terrazzo.models.network import LAYOUT, Runtime
+from terrazzo.rasters.window import Shape
+from terrazzo.samples.loader.loader import AHEAD
+from terrazzo.training.finders.ledger import Ledger
+from terrazzo.training.losses.total import Loss
+from terrazzo.training.optimizers import build_optimizer
+from terrazzo.training.options import TrainingOptions
+
+PIECE = (2, 64, 64)
+"""Images, height and width of what the losses are measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batches:
+    """What a network is shown."""
+
+    count: int
+    """Samples a batch."""
+    bands: int
+    classes: int
+    size: Shape
+    """(height, width) of a sample in pixels."""
+
+    @property
+    def pixels(self) -> int:
+        return self.count * math.prod(self.size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryNeed:
+    """Bytes that a training holds at its peak on the device that computes."""
+
+    weights: int
+    """The network, its moving average, the gradient and what the optimiser remembers."""
+    step: int
+    """Beside them while a step is made: what the network keeps of every layer for the gradient, and intermediate results."""
+    evaluation: int
+    """Beside the weights while the validation part is mapped."""
+    checkpoint: int
+    """Beside the weights while a checkpoint is written and read back."""
+    samples: int
+    """Batches that are ready, and the one in use."""
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.samples + max(self.step, self.evaluation, self.checkpoint)
+
+
+def memory_need(network: nn.Module, runtime: Runtime, loss: Loss, options: TrainingOptions, batches: Batches) -> MemoryNeed:
+    """What a training of the network holds, which stays as it is.
+
+    network: placed by the runtime. loss: on its device.
+    """
+    rehearsal = _Rehearsal(network, runtime, options)
+    loss_bytes = _loss_bytes(loss, batches, runtime.device)
+    weights, step = rehearsal.step(batches, loss_bytes)
+    on_cpu = runtime.device.type == "cpu"
+    return MemoryNeed(
+        weights=weights,
+        step=step,
+        evaluation=rehearsal.evaluation(batches, loss_bytes),
+        checkpoint=rehearsal.checkpoint() if on_cpu else 0,
+        samples=_sample_bytes(batches) if on_cpu else _fed_bytes(batches),
+    )
+
+
+class _Rehearsal:
+    """A copy of the network, its average and its optimiser, all of them fake."""
+
+    def __init__(self, network: nn.Module, runtime: Runtime, options: TrainingOptions) -> None:
+        self._runtime = runtime
+        self._fake = FakeTensorMode(allow_non_fake_inputs=True)
+        with FakeCopyMode(self._fake):
+            self._network = copy.deepcopy(network)
+        self._ledger = Ledger()
+        self._ledger.hold(self._network.state_dict().values())
+        with self._fake, self._ledger:
+            self._average = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
+            self._optimizer = build_optimizer(self._network, options)
+            for parameter in self._network.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            # the first step is what makes it remember
+            self._optimizer.step()
+        self._lasting = self._ledger.live
+
+    def step(self, batches: Batches, loss_bytes: int) -> tuple[int, int]:
+        """What lasts, and what a step holds at most beside it."""
+        self._network.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        with self._fake:
+            images = _images(batches, self._runtime.device)
+        with self._fake, self._ledger:
+            self._ledger.mark()
+            logits = self._runtime.logits(self._network, images)
+            for_loss = self._ledger.live + loss_bytes
+            logits.backward(torch.empty_like(logits))  # type: ignore[no-untyped-call]
+            del logits
+        return self._lasting, max(self._ledger.peak, for_loss) - self._lasting
+
+    @torch.no_grad()
+    def evaluation(self, batches: Batches, loss_bytes: int) -> int:
+        """The weights of the training are put aside meanwhile."""
+        self._network.eval()
+        with self._fake:
+            images = _images(batches, self._runtime.device)
+        with self._fake, self._ledger:
+            before = self._ledger.live
+            self._ledger.mark()
+            logits = self._runtime.logits(self._network, images)
+            most = max(self._ledger.peak, self._ledger.live + loss_bytes) - before
+            del logits
+        return most + _bytes(self._average.values())
+
+    def checkpoint(self) -> int:
+        """Written from copies in the order of the file, and read back: twice network, average and optimiser."""
+        lasting = self._lasting - _bytes(self._network.parameters())
+        return 2 * lasting
+
+
+def _loss_bytes(loss: Loss, batches: Batches, device: torch.device) -> int:
+    """What the losses and their gradient hold beside the logits."""
+    images, height, width = PIECE
+    logits = torch.zeros(images, batches.classes, height, width, device=device, requires_grad=True)
+    target = torch.arange(images * height * width, device=device).reshape(images, height, width) % batches.classes
+    target[:, 0] = IGNORE
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), Ledger() as ledger:
+        loss(logits, target).backward()  # type: ignore[no-untyped-call]
+    return math.ceil(ledger.peak / math.prod(PIECE) * batches.pixels)
+
+
+def _images(batches: Batches, device: torch.device) -> Tensor:
+    return torch.empty(batches.count, batches.bands, *batches.size, device=device).contiguous(memory_format=LAYOUT)
+
+
+def _bytes(tensors: object) -> int:
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def _fed_bytes(batches: Batches) -> int:
+    """A batch as the network and the losses take it."""
+    return batches.pixels * (batches.bands * torch.float32.itemsize + torch.int64.itemsize)
+
+
+def _sample_bytes(batches: Batches) -> int:
+    """Those that wait, the one in use, and it once more as it is fed."""
+    ready = batches.pixels * (batches.bands * torch.float32.itemsize + torch.uint8.itemsize)
+    return (AHEAD + 2) * ready + _fed_bytes(batches)
