@@ -1,9 +1,10 @@
 """Pixels of scenes by window: decoded once and kept in memory where they fit, else read window by window."""
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,13 +114,17 @@ class SceneStore:
         raster = open_raster(scene.image, self._reader.data)
         image = LabelledImage(name=scene.name, path=scene.image, grid=raster.grid, place=raster.place, own_grid=raster.own_grid)
         source = self._reader.take(scene.label, image) if scene.label is not None else None
-        height, width = raster.shape
-        cost = height * width * (raster.bands * raster.dtype.itemsize + 2)
+        cost = kept_bytes(raster.shape, raster.bands, raster.dtype)
         if cost > self._budget:
             return _Loaded(raster=raster, source=source)
         self._budget -= cost
         labels = source.read(whole(raster.shape)) if source is not None else None
         return _Loaded(raster=raster, source=source, pixels=raster.read(), labels=labels)
+
+
+def kept_bytes(shape: Shape, bands: int, dtype: np.dtype[Any]) -> int:
+    """What a scene takes that is kept in memory: its values, which of them are valid, and its labels."""
+    return math.prod(shape) * (bands * dtype.itemsize + 2)
 
 
 def crop(pixels: Pixels, window: Window) -> Pixels:

@@ -27,11 +27,12 @@ def telling_what_to_lower(options: TrainingOptions, size: Shape, device: torch.d
         where = "the machine" if device.type == "cpu" else str(device)
         batches = f"batches of {options.batch_size}" if options.batch_size > 1 else "single samples"
         raise EnvironmentFault(
-            f"out of memory on {where} with {batches}, windows of {size[0]} x {size[1]} pixels. {_advice(options)}"
+            f"out of memory on {where} with {batches}, windows of {size[0]} x {size[1]} pixels. {advice(options)}"
         ) from error
 
 
-def _advice(options: TrainingOptions) -> str:
+def advice(options: TrainingOptions) -> str:
+    """What to lower, as a sentence."""
     if options.batch_size == 1:
         return f"Lower {SMALLER}."
     samples = options.batch_size * options.accumulate

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class Ledger(TorchDispatchMode):
+class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Used as a context: counts the memory of all tensors that are made in it, each storage once, until it is freed.
 
     Tensors may be fake: then nothing is computed, and what they would hold counts. Memory that libraries take inside an operation, and give
@@ -17,7 +17,7 @@ class Ledger(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         """Bytes held now."""
         self.peak = 0
@@ -42,7 +42,7 @@ class Ledger(TorchDispatchMode):
 
     def _hold(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
+        key, size = storage._cdata, storage.nbytes()  # noqa: SLF001 - the one thing that tells storages apart, fake ones too
         if key in self._held:
             return
         self.live += size

@@ -6,7 +6,8 @@ numbers; they are computed of a small piece, for their memory grows with the pix
 
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,10 @@ from terrazzo.training.losses.total import Loss
 from terrazzo.training.optimizers import build_optimizer
 from terrazzo.training.options import TrainingOptions
 
+PROGRAM_BYTES = 1120 * 2**20
+"""What the process itself holds while it trains on the CPU: the interpreter, torch and all libraries; measured on Linux."""
+ENCODERS_BYTES = 150 * 2**20
+"""What the libraries of architectures and encoders add."""
 PIECE = (2, 64, 64)
 """Images, height and width of what the losses are measured on."""
 
@@ -55,16 +60,19 @@ class MemoryNeed:
     """Beside the weights while a checkpoint is written and read back."""
     samples: int
     """Batches that are ready, and the one in use."""
+    mapping: int
+    """Beside the weights, when the training is over and the held-out images are mapped."""
 
     @property
     def total(self) -> int:
-        return self.weights + self.samples + max(self.step, self.evaluation, self.checkpoint)
+        training = self.samples + max(self.step, self.evaluation, self.checkpoint)
+        return self.weights + max(training, self.mapping)
 
 
-def memory_need(network: nn.Module, runtime: Runtime, loss: Loss, options: TrainingOptions, batches: Batches) -> MemoryNeed:
+def memory_need(network: nn.Module, runtime: Runtime, loss: Loss, options: TrainingOptions, batches: Batches, windows: int) -> MemoryNeed:
     """What a training of the network holds, which stays as it is.
 
-    network: placed by the runtime. loss: on its device.
+    network: placed by the runtime. loss: on its device. windows: that are mapped at once afterwards.
     """
     rehearsal = _Rehearsal(network, runtime, options)
     loss_bytes = _loss_bytes(loss, batches, runtime.device)
@@ -76,6 +84,7 @@ def memory_need(network: nn.Module, runtime: Runtime, loss: Loss, options: Train
         evaluation=rehearsal.evaluation(batches, loss_bytes),
         checkpoint=rehearsal.checkpoint() if on_cpu else 0,
         samples=_sample_bytes(batches) if on_cpu else _fed_bytes(batches),
+        mapping=rehearsal.mapping(replace(batches, count=windows)),
     )
 
 
@@ -112,9 +121,19 @@ class _Rehearsal:
             del logits
         return self._lasting, max(self._ledger.peak, for_loss) - self._lasting
 
-    @torch.no_grad()
     def evaluation(self, batches: Batches, loss_bytes: int) -> int:
         """The weights of the training are put aside meanwhile."""
+        forward, logits = self._forward(batches)
+        return max(forward, logits + loss_bytes) + _bytes(self._average.values())
+
+    def mapping(self, windows: Batches) -> int:
+        """A second network maps the windows; what waits for it and what comes of it are probabilities as well as pixels."""
+        forward, logits = self._forward(windows)
+        return max(forward, 2 * logits) + _bytes(self._average.values()) + 2 * _fed_bytes(windows)
+
+    @torch.no_grad()
+    def _forward(self, batches: Batches) -> tuple[int, int]:
+        """What it holds at most without a gradient, and what the logits hold."""
         self._network.eval()
         with self._fake:
             images = _images(batches, self._runtime.device)
@@ -122,9 +141,7 @@ class _Rehearsal:
             before = self._ledger.live
             self._ledger.mark()
             logits = self._runtime.logits(self._network, images)
-            most = max(self._ledger.peak, self._ledger.live + loss_bytes) - before
-            del logits
-        return most + _bytes(self._average.values())
+            return self._ledger.peak - before, int(logits.nbytes)
 
     def checkpoint(self) -> int:
         """Written from copies in the order of the file, and read back: twice network, average and optimiser."""
@@ -138,17 +155,18 @@ def _loss_bytes(loss: Loss, batches: Batches, device: torch.device) -> int:
     logits = torch.zeros(images, batches.classes, height, width, device=device, requires_grad=True)
     target = torch.arange(images * height * width, device=device).reshape(images, height, width) % batches.classes
     target[:, 0] = IGNORE
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), Ledger() as ledger:
+    ledger = Ledger()
+    with ledger:
         loss(logits, target).backward()  # type: ignore[no-untyped-call]
-    return math.ceil(ledger.peak / math.prod(PIECE) * batches.pixels)
+    return math.ceil(ledger.peak * batches.pixels / math.prod(PIECE))
 
 
 def _images(batches: Batches, device: torch.device) -> Tensor:
     return torch.empty(batches.count, batches.bands, *batches.size, device=device).contiguous(memory_format=LAYOUT)
 
 
-def _bytes(tensors: object) -> int:
-    return sum(tensor.nbytes for tensor in tensors)
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(int(tensor.nbytes) for tensor in tensors)
 
 
 def _fed_bytes(batches: Batches) -> int:

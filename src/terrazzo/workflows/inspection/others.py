@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from terrazzo.errors import EnvironmentFault, ModelError, RecipeError
 from terrazzo.labels.kinds import kind_of
 from terrazzo.labels.options import LabelOptions
 from terrazzo.recipes.recipe import load_recipe
@@ -10,7 +11,7 @@ from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspection.class_shares import ClassShare
 from terrazzo.workflows.inspection.finding import Finding
 from terrazzo.workflows.inspection.object_facts import coco_facts, run_table_facts
-from terrazzo.workflows.inspection.pair_facts import pair_facts
+from terrazzo.workflows.inspection.pair_facts import PairFacts, pair_facts
 from terrazzo.workflows.inspection.run_folder import MODEL_FILES, is_packed_folder, is_run
 from terrazzo.workflows.inspection.vector_facts import vector_facts
 from terrazzo.workflows.inspection.vector_words import vector_heading, vector_problems, vector_rows
@@ -93,16 +94,32 @@ def _recipe(path: Path, context: Context) -> Finding:
     plain: dict[str, object] = {"kind": "recipe", "path": str(path.absolute()), "given": given}
     if loaded.recipe.data.images is None:
         return Finding(name=str(path), heading="recipe", rows=rows, plain=plain)
-    pairs = pair_facts(replace(context, recipe=loaded.recipe, folder=loaded.folder))
+    opened = replace(context, recipe=loaded.recipe, folder=loaded.folder)
+    pairs = pair_facts(opened)
     found = pairs.finding(str(path))
+    memory, ahead, problems = _ahead(opened, pairs)
     return Finding(
         name=str(path),
         heading=f"recipe, {found.heading}",
-        rows=[*rows, *found.rows],
-        plain={**plain, **pairs.plain()},
-        problems=found.problems,
+        rows=[*rows, *found.rows, *memory],
+        plain={**plain, **pairs.plain(), "training": ahead, "problems": [*found.problems, *problems]},
+        problems=[*found.problems, *problems],
         shares=found.shares,
     )
+
+
+def _ahead(context: Context, pairs: PairFacts) -> tuple[list[Row], dict[str, object] | None, list[str]]:
+    """What is known of a training before it begins, in rows, for programs, and what stands in its way."""
+    if not pairs.checked or not pairs.shares:
+        return [], None, []
+    # torch takes seconds to import, which only recipes that could be trained are worth
+    from terrazzo.workflows.inspection.training_need import training_need
+
+    try:
+        need = training_need(context, pairs)
+    except (RecipeError, ModelError, EnvironmentFault) as error:
+        return [], None, [str(error)]
+    return [need.row()], need.plain(), need.problems()
 
 
 def _model(folder: Path) -> Finding:

@@ -34,6 +34,8 @@ class PairFacts:
     """Images that have a label."""
     shares: Sequence[ClassShare]
     """Of the classes in all labels."""
+    checked: Sequence[CheckedScene]
+    """The images and what their headers say; empty where they cannot be used together."""
     faults: Sequence[str]
     """Why they cannot be used together: what is unpaired, does not fit, or is outside the legend."""
 
@@ -71,6 +73,7 @@ def pair_facts(context: Context) -> PairFacts:
     labels = None if isinstance(data.labels, list) else _found(data.labels, context.root, find_labels)
     faults: list[str] = []
     scenes: list[Scene] = []
+    checked: list[CheckedScene] = []
     shares: Sequence[ClassShare] = ()
     with quiet("terrazzo"):
         try:
@@ -87,6 +90,7 @@ def pair_facts(context: Context) -> PairFacts:
         labels=len(labels) if labels else None,
         pairs=pairs,
         shares=shares,
+        checked=checked,
         faults=list(dict.fromkeys(faults)),
     )
 
