@@ -20,6 +20,7 @@ from terrazzo.errors import ConflictError, EnvironmentFault
 from terrazzo.prediction import journal, maps
 from terrazzo.prediction.journal import JOURNAL, Block, Journal, journal_folder
 from terrazzo.prediction.maps import write_maps
+from terrazzo.prediction.refine import crf
 from terrazzo.prediction.stream import Job, Predictor, predict_rows
 from terrazzo.progress import Silent
 from terrazzo.rasters.options import DataOptions
@@ -107,6 +108,20 @@ class TestGoingOn:
         assert found == filtered
         assert found[0] != expected[0]
         assert found[1:] == expected[1:]
+
+    @pytest.mark.parametrize("row", [96, 192])
+    def test_rows_that_a_field_refines(
+        self, tmp_path: Path, image: Path, make_predictor: Any, monkeypatch: pytest.MonkeyPatch, row: int
+    ) -> None:
+        # windows of 32 pixels every 16
+        monkeypatch.setattr(crf, "LEAST_SIZE_PX", 32)
+        monkeypatch.setattr(crf, "LEAST_MARGIN_PX", 8)
+        predictor = make_predictor(probabilities=True, entropy=True, refine="crf", crf_iterations=2, crf_theta_px=1)
+        save(tmp_path / "refined", image, predictor)
+        folder = break_off(tmp_path / "out", image, predictor, row)
+        assert Journal(folder.parent / NAMES[0], _made_with(folder), SHAPE[1], 4).rows_done > 0
+        save(tmp_path / "out", image, predictor)
+        assert contents(tmp_path / "out") == contents(tmp_path / "refined")
 
     def test_finished_rows_are_neither_read_nor_predicted_again(self, tmp_path: Path, image: Path, predictor: Predictor) -> None:
         folder = break_off(tmp_path / "out", image, predictor, 140)

@@ -44,6 +44,15 @@ class PredictionOptions(Options):
     tta_scales: list[Scale] = Field(
         [1.0], min_length=1, max_length=8, description="Sizes at which each window is looked at, 1 its own; the mean of all counts."
     )
+    refine: Literal["none", "crf"] = Field(
+        "none", description="crf: a dense conditional random field moves borders to where the image has them, before classes are decided."
+    )
+    crf_iterations: int = Field(10, ge=1, le=100, description="Rounds of mean-field inference of the CRF.")
+    crf_compat: float = Field(10, ge=0, le=1000, description="Weight of the CRF's pixels that are near and of one colour.")
+    crf_theta_col: float = Field(10, ge=1, le=255, description="How far colours are alike: standard deviation, of 255 grey values.")
+    crf_theta_px: float = Field(10, ge=1, le=60, description="How far pixels of a colour are near: standard deviation in pixels.")
+    crf_smooth: float = Field(3, ge=0, le=1000, description="Weight of the CRF's pixels that are near, whatever their colour.")
+    crf_sxy: float = Field(1, ge=0.3, le=20, description="How far these are near: standard deviation in pixels.")
     median: int = Field(
         0,
         ge=0,

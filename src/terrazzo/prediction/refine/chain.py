@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.prediction.blend import BlendedRows
+from terrazzo.prediction.refine.crf import CrfStage
 from terrazzo.prediction.refine.neighbourhood import neighbourhoods
 from terrazzo.prediction.refine.rows import FinishedRows, RowsT
 from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of
@@ -46,7 +47,8 @@ class Refiner:
     @classmethod
     def of(cls, predictor: Predictor) -> "Refiner":
         """What the options ask for."""
-        return cls(on_classes=tuple(neighbourhoods(predictor.options)))
+        refining = (CrfStage.of(predictor),) if predictor.options.refine == "crf" else ()
+        return cls(on_probabilities=refining, on_classes=tuple(neighbourhoods(predictor.options)))
 
     def needed(self, job: Job) -> Job:
         """The job whose blended rows the finished rows of another are made of: stages may need rows above its first."""
