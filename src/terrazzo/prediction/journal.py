@@ -219,7 +219,7 @@ def remove_journal(path: Path) -> None:
 
 def _ours(folder: Path) -> list[str]:
     """Names in the folder of a journal that this program gives; files that were being written are among them."""
-    return [entry.name for entry in folder.iterdir() if entry.name.endswith((".block", ".half", ".tif", ".png"))]
+    return [entry.name for entry in folder.iterdir() if entry.name.endswith((".block", ".half", ".tif", ".png", ".fits"))]
 
 
 def _parse(path: Path) -> tuple[dict[str, Any] | None, dict[int, Entry]]:

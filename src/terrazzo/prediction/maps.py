@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from terrazzo.prediction.refine.chain import finished_rows, needed_jobs
 from terrazzo.prediction.refine.rows import FinishedRows
 from terrazzo.prediction.stream import Job, Predictor, rows_of, windows_of
 from terrazzo.progress import Progress
+from terrazzo.rasters.fits_rows import cards_of
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, writing_bands
 
@@ -38,10 +40,11 @@ Shown = Callable[[Job, int, NDArray[np.uint8]], NDArray[np.uint8]]
 """Makes of the class indices of rows, from row_off on, those that a map shows."""
 
 
-def map_path(out: Path, stem: str, raster: Raster) -> Path:
-    """OUT/<stem>_predseg.tif; .png where the input is no GeoTIFF and has no map coordinates."""
+def map_path(out: Path, stem: str, raster: Raster, ending: Literal["auto", "fits"] = "auto") -> Path:
+    """OUT/<stem>_predseg.tif; .png where the input is no GeoTIFF and has no map coordinates; .fits where that is asked for."""
     plain = raster.format != "GTiff" and not raster.grid.georeferenced
-    return out / f"{stem}{MAP_SUFFIX}{'.png' if plain else '.tif'}"
+    automatic = "png" if plain else "tif"
+    return out / f"{stem}{MAP_SUFFIX}.{automatic if ending == 'auto' else ending}"
 
 
 def probabilities_path(class_map: Path) -> Path:
@@ -70,7 +73,12 @@ def provenance_of(class_map: Path) -> str | None:
 
 def map_style(legend: Legend, provenance: str) -> MapStyle:
     """How a map shows its legend, and carries it: with the rules for raw masks, so that such masks can be compared with it."""
-    return MapStyle(colors=dict(zip(legend.values, legend.colors, strict=True)), legend_json=legend.to_json(), provenance_json=provenance)
+    return MapStyle(
+        colors=dict(zip(legend.values, legend.colors, strict=True)),
+        names=dict(zip(legend.values, legend.names, strict=True)),
+        legend_json=legend.to_json(),
+        provenance_json=provenance,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +206,8 @@ class _OneMap:
         """Yields what takes the next class indices (rows, width) and stacked layers; at the end the files in `folder` are whole."""
         legend, grid = self._predictor.bundle.legend, self._work.mapped.grid
         style = map_style(legend, self._predictor.provenance(self._work.raster))
+        if self._path.suffix.lower() == ".fits":
+            style = replace(style, cards=cards_of(self._work.mapped, self._predictor.bundle.card.reading.hdu))
         with ExitStack() as stack:
             classes = stack.enter_context(MapWriter(folder / self._path.name, grid, style))
             files = [

@@ -35,6 +35,12 @@ class PredictionOptions(Options):
         description="Also write the entropy of the probabilities, as uint16: 0 where one class is certain, 10000 where all are equally "
         "likely.",
     )
+    format: Literal["auto", "fits"] = Field(
+        "auto",
+        description="Of the maps. auto: GeoTIFF, or PNG where the image is none and has no map coordinates. fits: FITS, with the cards "
+        "of an image that is FITS itself.",
+    )
+    hdu: int | None = Field(None, ge=0, description="Of FITS images: which HDU is predicted, from 0; default: as in training.")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="As in [training].")
     tta: Literal["none", "flips", "d4"] = Field(
         "none",

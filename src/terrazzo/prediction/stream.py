@@ -92,11 +92,14 @@ class Predictor:
     def of(cls, bundle: Bundle, device: str, options: PredictionOptions) -> "Predictor":
         """Put a model on a device. Raises EnvironmentFault if it is not there."""
         runtime = choose_runtime(device, options.precision)
+        if options.hdu is not None:
+            reading = bundle.card.reading.model_copy(update={"hdu": options.hdu})
+            bundle = replace(bundle, card=bundle.card.model_copy(update={"reading": reading}))
         return cls(bundle=bundle, engine=Engine(bundle, runtime, options.batch_size, views_of(options)), options=options)
 
     def provenance(self, raster: Raster) -> str:
         """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents."""
-        options = self.options.model_dump(mode="json", exclude={"probabilities", "entropy", "batch_size"})
+        options = self.options.model_dump(mode="json", exclude={"probabilities", "entropy", "format", "batch_size"})
         image, *joined = raster.digests()
         facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options}
         if joined:

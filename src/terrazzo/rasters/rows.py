@@ -149,7 +149,7 @@ class TiffFile:
         except RasterError as error:
             raise _failed(self._path, error) from error
         if not same:
-            raise EnvironmentFault(_SWALLOWED.format(self._path.parent))
+            raise EnvironmentFault(SWALLOWED.format(self._path.parent))
 
     def close(self) -> None:
         try:
@@ -185,13 +185,13 @@ class PngFile:
         except RasterError as error:
             raise _failed(self._path, error) from error
         if not np.array_equal(written, self._indices):
-            raise EnvironmentFault(_SWALLOWED.format(self._path.parent))
+            raise EnvironmentFault(SWALLOWED.format(self._path.parent))
 
     def close(self) -> None:
         """Nothing is open before the end."""
 
 
-_SWALLOWED = "{}: what was written does not read back as it was. The disk may be full or broken; free it, or choose another folder."
+SWALLOWED = "{}: what was written does not read back as it was. The disk may be full or broken; free it, or choose another folder."
 
 
 def _profile(grid: Grid, layout: TiffLayout) -> dict[str, Any]:

@@ -7,18 +7,21 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 from terrazzo.errors import EnvironmentFault
+from terrazzo.rasters.fits_rows import FitsFile, FitsLayout
 from terrazzo.rasters.formats.source import Color
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.rows import PngFile, RowFile, Rows, TiffFile, TiffLayout
+from terrazzo.rasters.window import Shape
 
 NODATA = 255
 """What a class map holds where nothing is predicted."""
@@ -28,6 +31,8 @@ LEGEND_TAG = "TERRAZZO_LEGEND"
 
 PROVENANCE_TAG = "TERRAZZO_PROVENANCE"
 """The tag that says what a class map was made with, as JSON."""
+
+_MAP = np.dtype(np.uint8)
 
 _HALF_WRITTEN = re.compile(r"\..*-[0-9a-f]{8}(\.[^.]*)?|\.tmp\w{6}")
 """Names of what is not whole yet: of `writing`, of `check_writable`, and of the library that writes tensors."""
@@ -112,6 +117,10 @@ class MapStyle:
     """What the map carries under LEGEND_TAG."""
     provenance_json: str = "{}"
     """What the map carries under PROVENANCE_TAG."""
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Class value to name, for formats that show it."""
+    cards: fits.Header = field(default_factory=fits.Header)
+    """Of the image, where both are FITS; see `formats.fits.FitsImage.cards`."""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -121,17 +130,20 @@ class MapStyle:
 class MapWriter:
     """Writes a class map from top to bottom, uint8, nodata 255; under its final name it is whole and was read back.
 
-    A path that ends in .png gives a palette PNG whose index is the class value, any other a tiled GeoTIFF.
+    A path that ends in .png gives a palette PNG whose index is the class value, .fits a FITS image, any other a tiled GeoTIFF.
     """
 
     def __init__(self, path: Path, grid: Grid, style: MapStyle) -> None:
         def opener(temporary: Path) -> RowFile:
             if path.suffix.lower() == ".png":
                 return PngFile(temporary, style.colors, {tag.lower(): text for tag, text in style.tags.items()})
+            if path.suffix.lower() == ".fits":
+                names, tags = style.names, style.tags
+                return FitsFile(temporary, grid.shape, FitsLayout(dtype=_MAP, cards=style.cards, nodata=NODATA, names=names, tags=tags))
             colors = {**style.colors, NODATA: (0, 0, 0)}
-            return TiffFile(temporary, grid, TiffLayout(dtype=np.dtype(np.uint8), nodata=NODATA, colors=colors, tags=style.tags))
+            return TiffFile(temporary, grid, TiffLayout(dtype=_MAP, nodata=NODATA, colors=colors, tags=style.tags))
 
-        self._context = _writing_rows(path, (1, *grid.shape), np.dtype(np.uint8), opener)
+        self._context = _writing_rows(path, (1, *grid.shape), _MAP, opener)
 
     def write(self, rows: NDArray[np.uint8]) -> None:
         """Add the next rows, (height, width), of any height."""
@@ -153,6 +165,17 @@ def writing_bands(path: Path, grid: Grid, layout: TiffLayout) -> Iterator[Rows]:
         return TiffFile(temporary, grid, layout)
 
     with _writing_rows(path, (len(layout.band_names), *grid.shape), layout.dtype, opener) as rows:
+        yield rows
+
+
+@contextmanager
+def writing_fits(path: Path, shape: Shape, layout: FitsLayout) -> Iterator[Rows]:
+    """Write a FITS image of any bands and type from top to bottom; see `writing_bands`."""
+
+    def opener(temporary: Path) -> RowFile:
+        return FitsFile(temporary, shape, layout)
+
+    with _writing_rows(path, (layout.bands, *shape), layout.dtype, opener) as rows:
         yield rows
 
 

@@ -1,4 +1,4 @@
-"""What predict writes besides the maps where it is asked to: pictures, polygons, a table of run lengths, all from finished maps."""
+"""What predict writes besides the maps where it is asked to: pictures, polygons, single classes, run lengths, all from finished maps."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ from terrazzo.labels.legend import Legend
 from terrazzo.labels.run_write import write_runs
 from terrazzo.labels.sentences import listed
 from terrazzo.prediction.maps import MAP_SUFFIX
+from terrazzo.prediction.outputs.isolate import isolate
 from terrazzo.prediction.stream import Job
 from terrazzo.prediction.vectorize.class_map import write_polygons
+from terrazzo.rasters.fits_rows import cards_of
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.window import Window, whole
 from terrazzo.rasters.write import writing
 from terrazzo.workflows.context import Context
 
-OVERLAY_SUFFIX, POLYGONS_SUFFIX, RUNS_NAME = "_segoverlay", "_polygons", "submission.csv"
+OVERLAY_SUFFIX, POLYGONS_SUFFIX, ISOLATED_SUFFIX, RUNS_NAME = "_segoverlay", "_polygons", "_only", "submission.csv"
 LARGEST_PICTURE_PX = 2048
 """The longer side of a picture; of larger images every n-th pixel is shown."""
 
@@ -31,46 +33,69 @@ LARGEST_PICTURE_PX = 2048
 class MapFiles:
     """What to write of each map."""
 
+    legend: Legend
     overlay: bool = False
     polygons: bool = False
     runs: str | None = None
     """The class whose objects go into the table of run lengths."""
+    isolate: str | None = None
+    """The class that is shown alone."""
+    hdu: int | None = None
+    """Of FITS images, as they were opened."""
 
-    def of(self, class_map: Path) -> dict[str, Path]:
+    def of(self, class_map: Path, image: Raster) -> dict[str, Path]:
         """The files of one map, by their kind."""
         stem = class_map.stem.removesuffix(MAP_SUFFIX)
-        found = {"overlay": f"{stem}{OVERLAY_SUFFIX}.png", "polygons": f"{stem}{POLYGONS_SUFFIX}.gpkg"}
+        ending = ".fits" if image.format == "FITS" else ".tif"
+        found = {
+            "overlay": f"{stem}{OVERLAY_SUFFIX}.png",
+            "polygons": f"{stem}{POLYGONS_SUFFIX}.gpkg",
+            "isolate": f"{stem}_{_in_names(self.isolate or '')}{ISOLATED_SUFFIX}{ending}",
+        }
         return {kind: class_map.with_name(name) for kind, name in found.items() if getattr(self, kind)}
 
-    def check(self, legend: Legend, todo: Mapping[Path, Job], out: Path) -> None:
+    def check(self, todo: Mapping[Path, Job], out: Path) -> None:
         """Refuse before any work what cannot be. todo: the maps that are not there yet.
 
         Raises UsageError if the legend has no such class, ConflictError if files are there of maps that are still to be made.
         """
-        if self.runs is not None and self.runs not in legend.names:
-            raise UsageError(f"--rle names {self.runs!r}; the model's classes are {listed(legend.names, 12)}.")
-        files = [path for class_map in todo for path in self.of(class_map).values()]
+        for flag, name in (("--rle", self.runs), ("--isolate", self.isolate)):
+            if name is not None and name not in self.legend.names:
+                raise UsageError(f"{flag} names {name!r}; the model's classes are {listed(self.legend.names, 12)}.")
+        files = [path for class_map, job in todo.items() for path in self.of(class_map, job.mapped).values()]
         there = [path.name for path in [*files, *([out / RUNS_NAME] if self.runs and todo else [])] if path.exists()]
         if there:
             raise ConflictError(f"{out} holds files of other maps: {listed(there)}. Move them away, or give another OUT.")
 
-    def write(self, jobs: Mapping[Path, Job], legend: Legend, out: Path, context: Context) -> list[Path]:
+    def write(self, jobs: Mapping[Path, Job], out: Path, context: Context) -> list[Path]:
         """Write what is not there yet; returns all of it."""
         written = []
         for class_map, job in jobs.items():
-            for kind, path in self.of(class_map).items():
+            for kind, path in self.of(class_map, job.mapped).items():
                 written.append(path)
-                if path.exists():
-                    continue
-                if kind == "overlay":
-                    _write_overlay(path, class_map, job.mapped, legend)
-                else:
-                    write_polygons(class_map, path, context.recipe.vectors, context.progress)
+                if not path.exists():
+                    self._write_one(kind, path, class_map, job.mapped, context)
         if self.runs is not None:
             written.append(out / RUNS_NAME)
             if not written[-1].exists():
-                write_runs(written[-1], _masks(jobs, legend.values[legend.names.index(self.runs)]))
+                write_runs(written[-1], _masks(jobs, self._value(self.runs)))
         return written
+
+    def _write_one(self, kind: str, path: Path, class_map: Path, image: Raster, context: Context) -> None:
+        if kind == "overlay":
+            _write_overlay(path, class_map, image, self.legend)
+        elif kind == "polygons":
+            write_polygons(class_map, path, context.recipe.vectors, context.progress)
+        elif self.isolate is not None:
+            isolate(class_map, self._value(self.isolate), image, path, cards_of(image, self.hdu))
+
+    def _value(self, name: str) -> int:
+        return self.legend.values[self.legend.names.index(name)]
+
+
+def _in_names(name: str) -> str:
+    """A class as it stands in names of files: spaces are hyphens, and what is no letter, digit, - or _ is replaced by its number."""
+    return "".join(each if each.isalnum() or each in "-_" else f"%{ord(each):02X}" for each in name.replace(" ", "-"))
 
 
 def _masks(jobs: Mapping[Path, Job], value: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:

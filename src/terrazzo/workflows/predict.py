@@ -20,7 +20,7 @@ from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.map_areas import AREAS, area_lines, check_areas, measure_maps
 from terrazzo.workflows.map_failures import FAILURES, MapFailure, failures_of, kept_failures, write_failures
-from terrazzo.workflows.map_files import OVERLAY_SUFFIX, MapFiles
+from terrazzo.workflows.map_files import ISOLATED_SUFFIX, OVERLAY_SUFFIX, MapFiles
 
 logger = logging.getLogger(__name__)
 CELL_SIZE_TOLERANCE = 1.1
@@ -36,6 +36,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     overlay: bool = False,
     polygons: bool = False,
     rle: str | None = None,
+    isolate: str | None = None,
 ) -> Result:
     """Write a class map for each image to OUT, on the image's own grid.
 
@@ -45,6 +46,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     the model. Maps that are there already, of the same model and options, are kept. A map has no data where blocks of its image cannot
     be read: OUT/failures.csv lists them, and the result says so with exit code 7.
     overlay, polygons: also write these of each map. rle: the class whose objects go into OUT/submission.csv.
+    isolate: the class of which the image is written alone, 0 elsewhere.
     Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
     holds a file of that name made otherwise, EnvironmentFault.
     """
@@ -56,8 +58,9 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     predictor = Predictor.of(bundle, context.device, options)
     jobs = _jobs(_images(inputs, out), out, predictor)
     todo = _undone(jobs, predictor)
-    others = MapFiles(overlay=overlay, polygons=polygons, runs=rle)
-    others.check(bundle.legend, todo, out)
+    hdu = predictor.bundle.card.reading.hdu
+    others = MapFiles(legend=bundle.legend, overlay=overlay, polygons=polygons, runs=rle, isolate=isolate, hdu=hdu)
+    others.check(todo, out)
     check_areas(out)
     confidences: dict[Path, float | None] = {}
     write_maps(todo, predictor, context.progress, Watch(counted=lambda path, tally: confidences.update({path: tally.mean_confidence})))
@@ -65,7 +68,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     write_failures(out, failures)
     maps = list(jobs)
     written = maps + [layer for path in maps for layer in layer_paths(path, predictor)]
-    written += others.write(jobs, bundle.legend, out, context)
+    written += others.write(jobs, out, context)
     areas = measure_maps(out, {path: str(job.raster.path) for path, job in jobs.items()}, confidences)
     kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
     return Result(
@@ -89,7 +92,7 @@ def _problems(out: Path, failures: Sequence[MapFailure]) -> list[str]:
 def _images(inputs: Sequence[str | Path], out: Path) -> list[ImageFile]:
     """The images that are meant; where OUT is the folder of the images, without the maps that it holds from before."""
     found = {file.path: file for given in inputs for file in find_images(given, Path.cwd())}
-    endings = (MAP_SUFFIX, *LAYER_SUFFIXES, OVERLAY_SUFFIX)
+    endings = (MAP_SUFFIX, *LAYER_SUFFIXES, OVERLAY_SUFFIX, ISOLATED_SUFFIX)
     return [file for file in found.values() if not (file.path.is_relative_to(out.absolute()) and file.path.stem.endswith(endings))]
 
 
@@ -101,7 +104,7 @@ def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor) -> dict[
     for image in images:
         with failures.collect():
             job = predictor.open_job(image.path)
-            path = map_path(out, stems[image.path], job.raster)
+            path = map_path(out, stems[image.path], job.raster, predictor.options.format)
             if path in jobs:
                 raise DataError(f"{image.path} and {jobs[path].raster.path} would both be mapped to {path}. Predict them to different OUT.")
             jobs[path] = job

@@ -32,6 +32,12 @@ FAILURES = (*_PYTHON_FAILURES, VerifyError, CfitsioException, zlib.error)
 # odd cards do not matter, and what makes pixels unreadable is an error here
 warnings.filterwarnings("ignore", category=AstropyWarning, module=r"astropy\.io\.fits")
 
+TAG_KEYWORDS = {"TERRAZZO_LEGEND": "TZLEGEND", "TERRAZZO_PROVENANCE": "TZPROV"}
+"""Tags of maps by the keywords that hold them: those of FITS are short."""
+
+_OF_PIXELS = ("BLANK", "BUNIT", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "INHERIT", "EXTNAME", "EXTVER", "EXTLEVEL", "ZIMAGE")
+"""Cards that are of the pixels of an image or of its place in the file, besides those that describe its layout."""
+
 TILE_LIMIT = 400_000
 """Compressed tiles take time each, however small they are; most writers make one a row."""
 
@@ -92,6 +98,8 @@ class FitsImage:
             header = _image_header(file, number) if units[number].compressed else units[number].header
             self._image = _describe(path, number, units[number], header)
             tags = {key: str(value) for key, value in header.items() if key and key not in ("COMMENT", "HISTORY")}
+            tags |= {tag: tags[key] for tag, key in TAG_KEYWORDS.items() if key in tags}
+            self._header = header
         count, height, width = self._image.shape
         self.facts = Facts(
             format="FITS",
@@ -110,6 +118,13 @@ class FitsImage:
         for place, band in enumerate(bands):
             stored[place] = planes[band - 1, rows, columns]
         return Block(values=_scaled(stored, self._image))
+
+    def cards(self) -> fits.Header:
+        """What the image says of itself but for its pixels: where they lie (WCS), the observation, comments."""
+        kept = self._header.copy(strip=True)
+        for key in (*_OF_PIXELS, *TAG_KEYWORDS.values()):
+            kept.remove(key, ignore_missing=True, remove_all=True)
+        return kept
 
     def close(self) -> None:
         self._decoded.drop()
@@ -159,7 +174,7 @@ def _choose(path: Path, units: list[Unit], wanted: int | None) -> int:
             raise RasterError(f"data.hdu is {wanted}; {path} has images (bands x height x width) in HDU {listed}.")
         return wanted
     if len(images) > 1:
-        raise RasterError(f"{path} has images in HDU {listed}. Say which with --set data.hdu=N.")
+        raise RasterError(f"{path} has images in HDU {listed}. Say which with --set data.hdu=N, or predict --hdu N.")
     return next(iter(images))
 
 

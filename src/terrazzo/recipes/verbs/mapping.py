@@ -17,6 +17,9 @@ PREDICT = Verb(
         Extra(name="overlay", kind="switch", help="Also write OUT/STEM_segoverlay.png: the classes over the image."),
         Extra(name="polygons", kind="switch", help="Also write OUT/STEM_polygons.gpkg, as vectorize does."),
         Extra(name="rle", kind="text", help="A class: also write OUT/submission.csv, the run lengths of its objects in all images."),
+        Extra(
+            name="isolate", kind="text", help="A class: also write OUT/STEM_CLASS_only.tif: the image where it is that class, 0 elsewhere."
+        ),
     ),
     tables=("prediction", "vectors"),
     flags=("prediction",),
