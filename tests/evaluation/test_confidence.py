@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import average_precision_score, f1_score, log_loss, precision_recall_curve, precision_score, recall_score
+from sklearn.metrics import average_precision_score, f1_score, fbeta_score, log_loss, precision_recall_curve, precision_score, recall_score
 
 from terrazzo.errors import LabelError
 from terrazzo.evaluation.calibration import calibration_scores
 from terrazzo.evaluation.confidence import LEVELS, ConfidenceCounts
-from terrazzo.evaluation.thresholds import threshold_scores
+from terrazzo.evaluation.thresholds import best_thresholds, level_of, threshold_scores
 
 NAMES = ["a", "b", "c"]
 
@@ -86,6 +86,25 @@ def test_threshold_curves_are_those_of_scikit_learn() -> None:
         assert curve["best_f1"] == pytest.approx(best)
         assert curve["best_threshold"] is not None
         assert f1_score(own, share >= curve["best_threshold"] - 1e-9) == pytest.approx(best)
+
+
+def test_the_best_thresholds_are_those_of_scikit_learn() -> None:
+    counts, truth, _, probabilities = pixels(3)
+    found = best_thresholds(counts, NAMES)
+    assert list(found) == list(NAMES)
+    for index, name in enumerate(NAMES):
+        own, share = truth == index, probabilities[index]
+        for beta, measure in ((1, "f1"), (2, "f2")):
+            threshold = found[name][measure]  # type: ignore[index]
+            best = max(fbeta_score(own, share >= level, beta=beta) for level in np.unique(share))
+            assert fbeta_score(own, share >= threshold - 1e-9, beta=beta) == pytest.approx(best)
+            assert level_of(threshold) / (LEVELS - 1) == threshold
+
+
+def test_a_class_that_the_truth_lacks_has_no_best_threshold() -> None:
+    truth = np.zeros((1, 2), np.uint8)
+    counts = counted(truth, truth, np.array([[[60000, 50000]], [[5535, 15535]]], np.uint16))
+    assert best_thresholds(counts, ["a", "b"]) == {"a": {"f1": 0.0, "f2": 0.0}}
 
 
 def test_a_perfect_model() -> None:

@@ -123,6 +123,29 @@ class TestGoingOn:
         save(tmp_path / "out", image, predictor)
         assert contents(tmp_path / "out") == contents(tmp_path / "refined")
 
+    def test_a_threshold_of_the_whole_image(
+        self, tmp_path: Path, image: Path, make_predictor: Any, expected: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Broken off when all is predicted and some of it decided."""
+        predictor = make_predictor(probabilities=True, entropy=True, threshold={"wood": "otsu"}, median=2)
+        save(tmp_path / "thresholded", image, predictor)
+        add, calls = Journal.add, []
+
+        def third(kept: Journal, block: Block) -> None:
+            add(kept, block)
+            calls.append(block.row_off)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "add", third)
+            with pytest.raises(KeyboardInterrupt):
+                save(tmp_path / "out", image, predictor)
+        save(tmp_path / "out", image, predictor)
+        found = contents(tmp_path / "out")
+        assert found == contents(tmp_path / "thresholded")
+        assert found[0] != expected[0]
+
     def test_finished_rows_are_neither_read_nor_predicted_again(self, tmp_path: Path, image: Path, predictor: Predictor) -> None:
         folder = break_off(tmp_path / "out", image, predictor, 140)
         done = Journal(folder.parent / NAMES[0], _made_with(folder), SHAPE[1], 3).rows_done

@@ -13,10 +13,11 @@ import pytest
 import rasterio
 from affine import Affine
 from astropy.io import fits
+from numpy.typing import NDArray
 from PIL import Image
 
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, ModelError, RasterError, RecipeError
-from terrazzo.models.bundle import CARD
+from terrazzo.models.bundle import CARD, load_bundle
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.model import load
 from terrazzo.workflows.predict import predict
@@ -73,6 +74,25 @@ def test_equals_the_map_that_the_run_left(tiny_run: Any, tmp_path: Path, one: Co
     predict(tiny_run.run / "model", [tiny_run.folder / "images" / "d.tif"], tmp_path, one)
     with rasterio.open(tmp_path / "d_predseg.tif") as mine, rasterio.open(tiny_run.run / "maps" / "d_predseg.tif") as runs:
         assert np.array_equal(mine.read(1), runs.read(1))
+
+
+def test_thresholds_of_the_class_of_two(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    image, threshold = tiny_run.folder / "images" / "d.tif", load_bundle(tiny_run.run).card.thresholds["water"]["f1"]
+
+    def mapped(name: str, value: str) -> NDArray[np.uint8]:
+        predict(tiny_run.run, [image], tmp_path / name, context_of(None, f"prediction.threshold={value}", "prediction.probabilities=true"))
+        with rasterio.open(tmp_path / name / "d_predseg.tif") as found:
+            classes: NDArray[np.uint8] = found.read(1)
+        return classes
+
+    best, all_water = mapped("best", "best"), mapped("zero", "0.0")
+    with rasterio.open(tmp_path / "best" / "d_probabilities.tif") as found:
+        water = found.read(2)
+    valid = all_water != 255
+    assert (all_water[valid] == 7).all()
+    assert np.array_equal(best == 7, valid & (water / 65535 >= threshold - 1e-9))
+    with pytest.raises(RecipeError, match="names sand; the classes are land, water"):
+        mapped("other", "{sand = 0.5}")
 
 
 def test_the_second_time_maps_are_kept(tiny_run: Any, tmp_path: Path, one: Context) -> None:

@@ -177,6 +177,20 @@ def valid_training_pixels(folder: Path) -> NDArray[np.float64]:
     return np.concatenate(found, axis=1)
 
 
+def test_the_model_knows_the_best_thresholds_by_the_validation_part_alone(
+    tiny_run: Any, data: Path, tmp_path: Path, context_of: ContextOf
+) -> None:
+    found = load_bundle(tiny_run.run).card.thresholds
+    assert set(found) == {"land", "water"}
+    assert all(0 < share < 1 for best in found.values() for share in best.values())
+    assert found["water"]["f2"] <= found["water"]["f1"]
+    # the image of the test part, turned upside down
+    with rasterio.open(data.parent / "images" / "d.tif", "r+") as file:
+        file.write(file.read()[:, ::-1])
+    train(data, tmp_path / "run", context=context_of(data))
+    assert load_bundle(tmp_path / "run").card.thresholds == found
+
+
 def test_scaling_counts_every_valid_training_pixel_once(tiny_run: Any) -> None:
     values = valid_training_pixels(tiny_run.folder)
     for band, scaling in enumerate(load_bundle(tiny_run.run).scaling.bands):
@@ -456,6 +470,23 @@ class TestRefused:
             train(data, tmp_path / "run", context=context_of(data, *sets))
         assert len(str(caught.value).splitlines()) <= 3
         assert list((tmp_path / "run").iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("sets", "said"),
+        [
+            (["prediction.threshold={ship = 0.3}"], "prediction.threshold names ship; the classes are land, water"),
+            (
+                ["prediction.threshold=best", "split.validation_scenes=[]"],
+                "the best one of 'water', which no pixel of the validation part was",
+            ),
+        ],
+    )
+    def test_a_threshold_that_could_not_be_applied_before_any_work(
+        self, data: Path, tmp_path: Path, context_of: ContextOf, sets: list[str], said: str
+    ) -> None:
+        with pytest.raises(RecipeError, match=said):
+            train(data, tmp_path / "run", context=context_of(data, *sets))
+        assert not (tmp_path / "run" / "checkpoints").exists()
 
     def test_a_missing_recipe(self, tmp_path: Path) -> None:
         with pytest.raises(RecipeError):

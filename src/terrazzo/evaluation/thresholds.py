@@ -4,8 +4,9 @@ A map shows the most probable class. For a rare class that must not be missed, o
 probability may serve better; the best one for F1 is kept.
 """
 
+import math
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from terrazzo.evaluation.scores import Score, f_score, ratio
 
 STEPS = 100
 """Thresholds of the curves: 0, 0.01, ... 1."""
+
+
+BestThresholds = dict[Literal["f1", "f2"], float]
+"""Of one class, the threshold with the highest F1, and that with the highest F2, which forgives false alarms: the lowest of several."""
 
 
 class ThresholdCurve(TypedDict):
@@ -49,12 +54,34 @@ def threshold_scores(counts: ConfidenceCounts, values: Sequence[int], names: Seq
     )
 
 
+def level_of(threshold: float) -> int:
+    """The smallest of all values of a probability, 0 to LEVELS - 1, that is at least a threshold."""
+    return math.ceil(threshold * (LEVELS - 1) - 1e-9)
+
+
+def best_thresholds(counts: ConfidenceCounts, names: Sequence[str]) -> dict[str, BestThresholds]:
+    """The best thresholds of each class that the truth holds, by its name."""
+    found: dict[str, BestThresholds] = {}
+    for name, histogram in zip(names, counts.classes, strict=True):
+        false, hits = _reached(histogram)
+        support = hits[0]
+        if support:
+            f1, f2 = (f_score(hits, false, support - hits, beta) for beta in (1.0, 2.0))
+            found[name] = {"f1": int(np.argmax(f1)) / (LEVELS - 1), "f2": int(np.argmax(f2)) / (LEVELS - 1)}
+    return found
+
+
+def _reached(histogram: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many pixels that are not, and that are of a class have at least each probability; histogram: (2, LEVELS)."""
+    false, hits = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
+    return false, hits
+
+
 def _curve(histogram: NDArray[np.int64], value: int, name: str) -> ThresholdCurve:
     """histogram: (2, LEVELS), pixels that are not and that are of the class."""
-    false, hits = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
+    false, hits = _reached(histogram)
     support = int(hits[0])
-    # the smallest value that is at least the threshold
-    at = np.ceil(np.arange(STEPS + 1) * ((LEVELS - 1) / STEPS) - 1e-9).astype(np.int64)
+    at = np.array([level_of(step / STEPS) for step in range(STEPS + 1)])
     if not support:
         nothing: list[Score] = [None] * len(at)
         return ThresholdCurve(

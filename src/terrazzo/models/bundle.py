@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from terrazzo.errors import ModelError, RecipeError
+from terrazzo.evaluation.thresholds import BestThresholds
 from terrazzo.labels.legend import Legend
 from terrazzo.models.blocks import widths
 from terrazzo.models.network import build_network
@@ -54,6 +55,8 @@ class ModelCard(Options):
     """How pixels were read: bands, those that join from beside each image, nodata, HDU, axes; without paths and target grid."""
     legend: dict[str, Any]
     scaling: dict[str, Any]
+    thresholds: dict[str, BestThresholds] = Field(default_factory=dict)
+    """Of each class, by its name, that the validation part held: from which probability on it is best taken."""
     recipe: dict[str, Any]
     """The resolved recipe, without the data's paths."""
     versions: dict[str, str]

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from terrazzo.errors import ConflictError, EnvironmentFault
+from terrazzo.prediction.packing import packed, unpacked
 from terrazzo.rasters.download.names import short_name
 
 JOURNAL = "journal.jsonl"
-
-_CODEC = pa.Codec("zstd", compression_level=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +89,8 @@ class Journal:
             cut = entry.sizes[0]
             yield Block(
                 row_off=entry.row_off,
-                indices=_unpacked(data[:cut], np.dtype(np.uint8), (entry.rows, self._width)),
-                layers=_unpacked(data[cut:], np.dtype("<u2"), (self._bands, entry.rows, self._width)) if entry.sizes[1] else None,
+                indices=unpacked(data[:cut], np.dtype(np.uint8), (entry.rows, self._width)),
+                layers=unpacked(data[cut:], np.dtype("<u2"), (self._bands, entry.rows, self._width)) if entry.sizes[1] else None,
                 notes=entry.notes,
             )
 
@@ -101,7 +99,7 @@ class Journal:
 
         Raises EnvironmentFault if they cannot be kept; what was kept before still is.
         """
-        parts = [_packed(block.indices), b"" if block.layers is None else _packed(block.layers.astype("<u2", copy=False))]
+        parts = [packed(block.indices), b"" if block.layers is None else packed(block.layers.astype("<u2", copy=False))]
         data = b"".join(parts)
         sizes = (len(parts[0]), len(parts[1]))
         entry = Entry(row_off=block.row_off, rows=len(block.indices), sizes=sizes, checksum=zlib.crc32(data), notes=block.notes)
@@ -264,13 +262,3 @@ def _write_whole(path: Path, data: bytes) -> None:
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)
-
-
-def _packed(array: NDArray[Any]) -> bytes:
-    packed: bytes = _CODEC.compress(np.ascontiguousarray(array).tobytes(), asbytes=True)
-    return packed
-
-
-def _unpacked(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    size = int(np.prod(shape)) * dtype.itemsize
-    return np.frombuffer(_CODEC.decompress(data, size, asbytes=True), dtype).reshape(shape)

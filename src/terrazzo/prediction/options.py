@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field
 from terrazzo.options import Options
 
 Scale = Annotated[float, Field(ge=0.25, le=4)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+FoundThreshold = Literal["best", "best_f2", "otsu"]
 
 
 def _odd(width: int) -> int:
@@ -59,6 +61,12 @@ class PredictionOptions(Options):
     crf_theta_px: float = Field(10, ge=1, le=60, description="How far pixels of a colour are near: standard deviation in pixels.")
     crf_smooth: float = Field(3, ge=0, le=1000, description="Weight of the CRF's pixels that are near, whatever their colour.")
     crf_sxy: float = Field(1, ge=0.3, le=20, description="How far these are near: standard deviation in pixels.")
+    threshold: Probability | FoundThreshold | dict[str, Probability | FoundThreshold] | None = Field(
+        None,
+        description="From which probability on a class is taken, by class, such as {ship = 0.3}; a single one is that of the second of two "
+        "classes. best, best_f2: the one with the highest F1 or F2 over the validation part, as train found it. otsu: the one that parts "
+        "the probabilities of each image best. Default: each pixel takes its most probable class.",
+    )
     median: int = Field(
         0,
         ge=0,

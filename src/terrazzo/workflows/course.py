@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import DataError, RecipeError
 from terrazzo.evaluation.objects.rule import rule_of
+from terrazzo.evaluation.thresholds import BestThresholds
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import ModelCard, reading_of, without_paths
 from terrazzo.models.network import Runtime, build_network
 from terrazzo.models.pretrained import load_pretrained
 from terrazzo.models.start import go_on
+from terrazzo.prediction.refine.thresholds import asked_thresholds
 from terrazzo.rasters.raster import Pixels
 from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe
@@ -64,6 +66,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
     logger.info("%s", draw_sentence(draw, lesson.legend.names, recipe.training.seed))
     check_batches(recipe, draw.size)
     check_loss(recipe.training, lesson.legend.names)
+    asked_thresholds(recipe.prediction, lesson.legend, validated_classes(lesson.samples))
     if start is None:
         scaling = measure_scaling(train_part, lesson.store, recipe)
     else:
@@ -88,6 +91,12 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
     )
     loss = build_loss(recipe.training, class_weights(recipe, train_part), runtime.device)
     return Course(trainer=Trainer(network, runtime, loss, recipe.training, task), scaling=scaling)
+
+
+def validated_classes(samples: Samples) -> list[str]:
+    """The classes of which the validation part holds a pixel."""
+    held = samples.part("validation").class_pixels().sum(axis=0)
+    return [name for name, pixels in zip(samples.legend.names, held, strict=True) if pixels]
 
 
 def check_batches(recipe: Recipe, drawn: int) -> None:
@@ -165,8 +174,8 @@ def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
     return list(asked)
 
 
-def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
-    """What the model keeps beside its weights; no path of this machine among it."""
+def card(lesson: Lesson, scaling: Scaling, recipe: Recipe, thresholds: dict[str, BestThresholds]) -> ModelCard:
+    """What the model keeps beside its weights; no path of this machine among it. thresholds: by the classes' names."""
     first = lesson.store.raster(str(lesson.samples.frame["scene"].iloc[0])).grid
     return ModelCard(
         network=recipe.model.pathless(),
@@ -177,6 +186,7 @@ def card(lesson: Lesson, scaling: Scaling, recipe: Recipe) -> ModelCard:
         reading=reading_of(recipe.data),
         legend=json.loads(lesson.legend.to_json()),
         scaling=asdict(scaling),
+        thresholds=thresholds,
         recipe=pathless(recipe).model_dump(mode="json"),
         versions=versions(),
     )

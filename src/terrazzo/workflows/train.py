@@ -10,6 +10,7 @@ from typing import Any
 from terrazzo.drawing.panels import SampleView
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.text import class_table, object_text, score_lines
+from terrazzo.evaluation.thresholds import BestThresholds, best_thresholds
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import load_bundle, save_bundle
 from terrazzo.models.network import check_network
@@ -25,7 +26,8 @@ from terrazzo.samples.rows import rows_of
 from terrazzo.samples.split.exact import list_text
 from terrazzo.samples.table import PARTS, Samples
 from terrazzo.training.checkpoint import load_means
-from terrazzo.training.fit import LAST, best_weights
+from terrazzo.training.confidence import validation_confidence
+from terrazzo.training.fit import LAST, Trainer, best_weights
 from terrazzo.training.means import choose_means
 from terrazzo.training.metrics import MetricsLog, Mirror
 from terrazzo.training.metrics_table import MetricsTable
@@ -120,7 +122,15 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
         trainer.windows.cut(trainer.state)
     trainer.fit(folder.checkpoints, log, context.progress)
     trainer.network.load_state_dict(best_weights(folder.checkpoints, trainer.runtime.device))
-    save_bundle(folder.model, trainer.network, card(lesson, course.scaling, context.recipe))
+    save_bundle(folder.model, trainer.network, card(lesson, course.scaling, context.recipe, found_thresholds(trainer, lesson, context)))
+
+
+def found_thresholds(trainer: Trainer, lesson: Lesson, context: Context) -> dict[str, BestThresholds]:
+    """From which probability on each class is best taken, by the validation part alone; of a training without one, none."""
+    if not trainer.task.validation:
+        return {}
+    with context.progress.task("thresholds", len(trainer.task.validation), "windows") as advance:
+        return best_thresholds(validation_confidence(trainer, advance), lesson.legend.names)
 
 
 def mirrors(folder: RunFolder, lesson: Lesson, recipe: Recipe) -> list[Mirror]:

@@ -3,17 +3,17 @@
 blended rows -> probabilities' stages -> decide -> classes' stages -> finished rows
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from terrazzo.prediction.blend import BlendedRows
 from terrazzo.prediction.refine.crf import CrfStage
+from terrazzo.prediction.refine.decide import MOST_PROBABLE
 from terrazzo.prediction.refine.neighbourhood import neighbourhoods
+from terrazzo.prediction.refine.otsu import decision_of
 from terrazzo.prediction.refine.rows import FinishedRows, RowsT
+from terrazzo.prediction.refine.thresholds import thresholds_of
 from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of
 from terrazzo.progress import Advance
 
@@ -32,8 +32,14 @@ class Stage(Protocol[RowsT]):
         """The rows of a map from first_row to its last, each once, in order; rows: those from `first_needed(first_row)` on."""
 
 
-Decide = Callable[[BlendedRows], NDArray[np.uint8]]
-"""Class indices (rows, width) by the probabilities of a pixel; 255 where invalid or not predicted."""
+class Deciding(Protocol):
+    """The step from probabilities to classes, under the terms of a stage."""
+
+    def first_needed(self, row: int) -> int:
+        """As of a stage."""
+
+    def run(self, rows: Iterator[BlendedRows], job: Job, first_row: int) -> Iterator[FinishedRows]:
+        """As of a stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +47,19 @@ class Refiner:
     """How blended rows become finished ones. Without stages each pixel has its most probable class."""
 
     on_probabilities: Sequence[Stage[BlendedRows]] = ()
-    decide: Decide = BlendedRows.indices
+    decision: Deciding = MOST_PROBABLE
     on_classes: Sequence[Stage[FinishedRows]] = ()
 
     @classmethod
     def of(cls, predictor: Predictor) -> "Refiner":
         """What the options ask for."""
-        refining = (CrfStage.of(predictor),) if predictor.options.refine == "crf" else ()
-        return cls(on_probabilities=refining, on_classes=tuple(neighbourhoods(predictor.options)))
+        bundle, options = predictor.bundle, predictor.options
+        thresholds = thresholds_of(options, bundle.legend, bundle.card.thresholds)
+        return cls(
+            on_probabilities=(CrfStage.of(predictor),) if options.refine == "crf" else (),
+            decision=decision_of(bundle.legend.names, thresholds),
+            on_classes=tuple(neighbourhoods(options)),
+        )
 
     def needed(self, job: Job) -> Job:
         """The job whose blended rows the finished rows of another are made of: stages may need rows above its first."""
@@ -60,22 +71,18 @@ class Refiner:
         """The finished rows of a job, from its first wanted row to the last; blended: the rows of `needed(job)`."""
         if job.first_row >= job.mapped.shape[0]:
             return
-        firsts = self._firsts(job.first_row)[1:]
-        for stage, first_row in zip(self.on_probabilities, firsts, strict=False):
-            blended = stage.run(blended, job, first_row)
-        rows = self._decided(blended)
-        for filtered, first_row in zip(self.on_classes, firsts[len(self.on_probabilities) :], strict=True):
-            rows = filtered.run(rows, job, first_row)
+        firsts = iter(self._firsts(job.first_row)[1:])
+        for stage in self.on_probabilities:
+            blended = stage.run(blended, job, next(firsts))
+        rows = self.decision.run(blended, job, next(firsts))
+        for following in self.on_classes:
+            rows = following.run(rows, job, next(firsts))
         yield from rows
-
-    def _decided(self, blended: Iterator[BlendedRows]) -> Iterator[FinishedRows]:
-        for rows in blended:
-            yield FinishedRows(blended=rows, indices=self.decide(rows))
 
     def _firsts(self, row: int) -> list[int]:
         """Which row is the first at the beginning and after each stage, so that the last of these is `row`."""
         firsts = [row]
-        stages: list[Stage[BlendedRows] | Stage[FinishedRows]] = [*self.on_probabilities, *self.on_classes]
+        stages: list[Stage[BlendedRows] | Deciding | Stage[FinishedRows]] = [*self.on_probabilities, self.decision, *self.on_classes]
         for stage in reversed(stages):
             firsts.append(stage.first_needed(firsts[-1]))
         return firsts[::-1]

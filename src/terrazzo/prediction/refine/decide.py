@@ -1,0 +1,59 @@
+"""From the probabilities of a pixel to its class."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrazzo.evaluation.thresholds import level_of
+from terrazzo.labels.legend import IGNORE
+from terrazzo.prediction.blend import BlendedRows
+from terrazzo.prediction.refine.rows import FinishedRows
+from terrazzo.prediction.stream import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Each pixel by itself: a class with a threshold where its probability reaches that, the most probable of several; else the most
+    probable of the classes without, or of all if every class has one."""
+
+    least: tuple[int | None, ...] = ()
+    """A class's threshold in units of PROBABILITY_ONE, None if it has none; empty: no class has."""
+
+    @classmethod
+    def of(cls, names: Sequence[str], thresholds: Mapping[str, float]) -> "Decision":
+        """names: of the classes. thresholds: by the names of those that have one."""
+        return cls(least=tuple(level_of(thresholds[name]) if name in thresholds else None for name in names) if thresholds else ())
+
+    def first_needed(self, row: int) -> int:
+        """No pixel needs another."""
+        return row
+
+    def run(self, rows: Iterator[BlendedRows], job: Job, first_row: int) -> Iterator[FinishedRows]:  # noqa: ARG002 - of every step
+        """The rows with their classes."""
+        for each in rows:
+            yield FinishedRows(blended=each, indices=self.indices(each))
+
+    def indices(self, rows: BlendedRows) -> NDArray[np.uint8]:
+        """Class indices (rows, width), 255 where invalid or not predicted."""
+        return self._by_thresholds(rows) if self.least else rows.indices()
+
+    def _by_thresholds(self, rows: BlendedRows) -> NDArray[np.uint8]:
+        shares = rows.probabilities()
+        free = [index for index, least in enumerate(self.least) if least is None] or list(range(len(self.least)))
+        winner: NDArray[np.uint8] = np.array(free, np.uint8)[shares[free].argmax(axis=0)]
+        # of the classes whose threshold is reached; below any probability as long as none is
+        most = np.full(winner.shape, -1, np.int32)
+        for index, least in enumerate(self.least):
+            if least is None:
+                continue
+            better = (shares[index] >= least) & (shares[index] > most)
+            winner[better] = index
+            np.copyto(most, shares[index], where=better)
+        winner[~rows.valid | (rows.totals == 0)] = IGNORE
+        return winner
+
+
+MOST_PROBABLE = Decision()
+"""Each pixel has its most probable class."""
