@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
-from terrazzo.prediction.enlarge import at_full_size
+from terrazzo.prediction.enlarge import Sizes, at_full_size
 from terrazzo.rasters.raster import Raster, open_raster
-from terrazzo.rasters.window import Shape
+from terrazzo.rasters.window import Shape, whole
 
 Shares = NDArray[np.uint32]
 
@@ -49,6 +49,11 @@ def pieces(shares: Shares, cuts: list[int]) -> Iterator[BlendedRows]:
         )
 
 
+def enlarged(rows: Iterator[BlendedRows], working: Shape, full: Raster) -> Iterator[BlendedRows]:
+    sizes = Sizes(working=working, full=full.shape, worked=whole(working), mapped=whole(full.shape))
+    return at_full_size(rows, sizes, full.read)
+
+
 def joined(found: list[BlendedRows]) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     assert [rows.row_off for rows in found] == np.cumsum([0, *(len(rows.totals) for rows in found)])[:-1].tolist()
     shares, indices = [rows.probabilities() for rows in found], [rows.indices() for rows in found]
@@ -62,8 +67,8 @@ def test_the_map_has_the_images_size_and_does_not_depend_on_the_pieces(
 ) -> None:
     rows, columns, height, width = sides
     shares = np.random.default_rng(3).integers(0, PROBABILITY_ONE, (3, rows, columns), dtype=np.uint32)
-    whole_map = joined(list(at_full_size(pieces(shares, []), (rows, columns), image(folder, (height, width)))))
-    parts = list(at_full_size(pieces(shares, cuts), (rows, columns), image(folder, (height, width))))
+    whole_map = joined(list(enlarged(pieces(shares, []), (rows, columns), image(folder, (height, width)))))
+    parts = list(enlarged(pieces(shares, cuts), (rows, columns), image(folder, (height, width))))
     for one, other in zip(joined(parts), whole_map, strict=True):
         np.testing.assert_array_equal(one, other)
     assert whole_map[1].shape == (height, width)
@@ -72,7 +77,7 @@ def test_the_map_has_the_images_size_and_does_not_depend_on_the_pieces(
 
 def test_probabilities_are_those_of_linear_interpolation(folder: Path) -> None:
     shares = np.random.default_rng(5).integers(0, PROBABILITY_ONE, (2, 9, 7), dtype=np.uint32)
-    found, _ = joined(list(at_full_size(pieces(shares, [4]), (9, 7), image(folder, (31, 20)))))
+    found, _ = joined(list(enlarged(pieces(shares, [4]), (9, 7), image(folder, (31, 20)))))
     for band, expected in zip(found, shares.astype(np.float32), strict=True):
         # OpenCV has the same idea of where centres lie
         np.testing.assert_allclose(band[:-1], cv2.resize(expected, (20, 31), interpolation=cv2.INTER_LINEAR)[:-1], atol=20)
@@ -81,7 +86,7 @@ def test_probabilities_are_those_of_linear_interpolation(folder: Path) -> None:
 def test_what_was_not_predicted_takes_no_part(folder: Path) -> None:
     shares = np.full((2, 6, 6), PROBABILITY_ONE // 2, np.uint32)
     shares[:, :, :3] = PROBABILITY_ONE + 1
-    found, indices = joined(list(at_full_size(pieces(shares, []), (6, 6), image(folder, (13, 24)))))
+    found, indices = joined(list(enlarged(pieces(shares, []), (6, 6), image(folder, (13, 24)))))
     assert (indices[:-1, :9] == 255).all()  # their centres lie among what has none
     known = found[:, :-1, 16:]
     assert (known == PROBABILITY_ONE // 2).all()

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
+from terrazzo.labels.area import Area
+from terrazzo.labels.burn import PixelPolygons
+from terrazzo.labels.legend import IGNORE
 from terrazzo.prediction import maps
 from terrazzo.prediction.maps import write_maps
-from terrazzo.prediction.stream import Predictor
+from terrazzo.prediction.stream import Predictor, predict_rows
 from terrazzo.progress import Silent
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
-from terrazzo.rasters.window import Window
+from terrazzo.rasters.window import Window, whole
 
 SHAPE = (100, 71)
 BROKEN = Window(col_off=32, row_off=48, width=16, height=16)
@@ -114,3 +118,17 @@ def test_a_file_that_is_decoded_whole_is_refused(tmp_path: Path, write_tiff: Any
 
 def test_evaluation_of_a_training_takes_no_broken_image(image: Path, make_predictor: Any) -> None:
     assert make_predictor().job(open_raster(image)).gaps is None
+
+
+def test_of_a_part_of_an_image_they_are_told_in_pixels_of_all_of_it(image: Path, make_predictor: Any) -> None:
+    break_block(image)
+    squares = np.array([shapely.box(25, 40, 61, 90)], object)
+    area = Area(shape=SHAPE, polygons=PixelPolygons.of(squares, lambda points: points))
+    predictor = make_predictor()
+    job = predictor.open_job(image).within(area)
+    missing = np.concatenate([piece.indices() for piece in predict_rows([job], predictor, lambda _: None)]) == IGNORE
+    assert job.gaps is not None
+    assert list(job.gaps.found) == [BROKEN]
+    expected = ~area.covered(whole(SHAPE))
+    expected[BROKEN.slices] = True
+    assert np.array_equal(missing, expected)

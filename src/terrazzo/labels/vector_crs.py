@@ -45,10 +45,16 @@ def file_crs(path: Path, table: VectorTable, declared: str | None) -> CRS | None
     return named
 
 
+def in_degrees(bounds: Bounds) -> bool:
+    """Whether coordinates can be longitudes and latitudes."""
+    left, bottom, right, top = bounds
+    return left >= -_LON and right <= _LON and bottom >= -_LAT and top <= _LAT
+
+
 def check_degrees(path: Path, crs: CRS, bounds: Bounds) -> None:
     """Raise LabelError if coordinates that are said to be longitudes and latitudes cannot be."""
     left, bottom, right, top = bounds
-    if crs.is_geographic and (left < -_LON or right > _LON or bottom < -_LAT or top > _LAT):
+    if crs.is_geographic and not in_degrees(bounds):
         raise LabelError(
             f"{path} has coordinates from ({left:.8g}, {bottom:.8g}) to ({right:.8g}, {top:.8g}), which are no degrees of {_title(crs)}. "
             "Set [labels] crs to the CRS that they are in, such as 'EPSG:32633' (or 'pixels')."

@@ -62,7 +62,7 @@ class VectorFile:
 
         Raises LabelError if the file cannot be read or used as labels, UsageError if an option cannot be.
         """
-        table = _read(path, options)
+        table = read_vector(path, options)
         features = clean(table.parts, table.rows, table.count)
         _tell(path, features, table.count)
         _check_width(path, features, options)
@@ -169,7 +169,8 @@ def class_keys(files: Iterable[VectorFile]) -> Mapping[Key, int]:
     return dict(total)
 
 
-def _read(path: Path, options: LabelOptions) -> VectorTable:
+def read_vector(path: Path, options: LabelOptions) -> VectorTable:
+    """Read a layer of any vector format. Raises LabelError if it cannot be read, or the layer or attribute is not in it."""
     kind = sniff_vector(path)
     if kind == "GeoJSON":
         return read_geojson(path, options.attribute, options.layer)

@@ -1,6 +1,6 @@
 """Blending overlapping windows in integers, so that the sum does not depend on the order of its parts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -62,6 +62,20 @@ class BlendedRows:
         return BlendedRows(
             row_off=self.row_off + top, sums=self.sums[:, top:bottom], totals=self.totals[top:bottom], valid=self.valid[top:bottom]
         )
+
+    def part(self, rows: slice, columns: slice) -> "BlendedRows | None":
+        """What of them lies in rows and columns of the raster, counted from the first of those; None if nothing does."""
+        first, end = max(self.row_off, rows.start), min(self.row_end, rows.stop)
+        if first >= end:
+            return None
+        own = slice(first - self.row_off, end - self.row_off)
+        return BlendedRows(
+            row_off=first - rows.start, sums=self.sums[:, own, columns], totals=self.totals[own, columns], valid=self.valid[own, columns]
+        )
+
+    def within(self, covered: NDArray[np.bool_]) -> "BlendedRows":
+        """The same with no data where it is not covered. covered: (rows, width)."""
+        return replace(self, valid=self.valid & covered)
 
     def indices(self) -> NDArray[np.uint8]:
         """Class indices (rows, width) of the largest probability; 255 where invalid or not predicted."""

@@ -18,34 +18,57 @@ Numbers = NDArray[np.float32]
 Read = Callable[[Window], Pixels]
 
 
-def first_needed(working: int, full: int, row: int) -> int:
-    """The first row of the working size that a row of the full size is made of. working, full: heights in pixels."""
-    return int(_Between.of(working, full).first[row])
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """An image in two sizes, of which parts are worked on."""
+
+    working: Shape
+    """(height, width) of the image as the model reads it."""
+    full: Shape
+    """(height, width) of the image itself."""
+    worked: Window
+    """The part of it that is predicted, in working pixels."""
+    mapped: Window
+    """The part of it that is mapped, in pixels of the image itself."""
+
+    @classmethod
+    def of(cls, raster: Raster, full: Raster) -> "Sizes":
+        """raster, full: the image, or a part of it, in both sizes."""
+        return cls(working=raster.whole.shape, full=full.whole.shape, worked=raster.window, mapped=full.window)
+
+    @property
+    def rows(self) -> "_Between":
+        return _Between.of(self.working[0], self.full[0]).part(slice(self.mapped.row_off, self.mapped.row_end), self.worked.row_off)
+
+    @property
+    def columns(self) -> "_Between":
+        return _Between.of(self.working[1], self.full[1]).part(slice(self.mapped.col_off, self.mapped.col_end), self.worked.col_off)
+
+    def first_needed(self, row: int) -> int:
+        """The first of the working rows that a row of the map is made of; both counted within their parts."""
+        return int(self.rows.first[row])
 
 
-def at_full_size(
-    pieces: Iterable[BlendedRows], working: Shape, full: Raster, first_row: int = 0, read: Read | None = None
-) -> Iterator[BlendedRows]:
+def at_full_size(pieces: Iterable[BlendedRows], sizes: Sizes, read: Read, first_row: int = 0) -> Iterator[BlendedRows]:
     """Finished rows of the image, in order.
 
     Probabilities are interpolated linearly between the working pixels that have one. A pixel is valid where the image's own is.
 
-    pieces: from top to bottom, every working row once, from the one on that is first needed. working: (height, width) they are of.
-    full: the image at its own size. first_row: of the image, from which on rows are wanted.
-    read: what reads a window of the image, if it is not the image itself.
+    pieces: from top to bottom, every working row once, from the one on that is first needed. read: reads a window of the map's own
+    pixels. first_row: of the map, from which on rows are wanted.
     """
-    columns = _Between.of(working[1], full.shape[1])
-    rows = _Between.of(working[0], full.shape[0])
+    columns, rows = sizes.columns, sizes.rows
+    height = sizes.mapped.height
     kept = _Shares.none()
     done = first_row
     for piece in pieces:
         kept = kept.followed_by(_Shares.of(piece))
         ready = int(np.searchsorted(rows.second, kept.row_off + kept.height))
         if ready > done:
-            yield _enlarged(kept, rows.part(slice(done, ready), kept.row_off), columns, (read or full.read), done)
+            yield _enlarged(kept, rows.part(slice(done, ready), kept.row_off), columns, read, done)
         done = ready
         # the next rows of the image may lie below the last working row that is there
-        if done < full.shape[0]:
+        if done < height:
             kept = kept.from_row(int(rows.first[done]))
 
 

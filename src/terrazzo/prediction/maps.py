@@ -125,7 +125,7 @@ def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
     """The journal of a map; None if the map is too small for one. Raises ConflictError if there is one of a map that is made otherwise."""
     if not _is_large(job):
         return None
-    facts = json.loads(predictor.provenance(job.raster))
+    facts = json.loads(predictor.provenance(job.raster, job.facts))
     layers = layers_of(predictor.options, predictor.bundle.legend)
     asked = predictor.options.model_dump(include={"probabilities", "entropy"})
     return Journal(path, {**facts, **predictor.runtime_facts(), **asked}, job.mapped.shape[1], sum(layer.bands for layer in layers))
@@ -205,7 +205,7 @@ class _OneMap:
     def _writing(self, folder: Path) -> Iterator[Callable[[NDArray[np.uint8], NDArray[np.uint16] | None], None]]:
         """Yields what takes the next class indices (rows, width) and stacked layers; at the end the files in `folder` are whole."""
         legend, grid = self._predictor.bundle.legend, self._work.mapped.grid
-        style = map_style(legend, self._predictor.provenance(self._work.raster))
+        style = map_style(legend, self._predictor.provenance(self._work.raster, self._work.facts))
         if self._path.suffix.lower() == ".fits":
             style = replace(style, cards=cards_of(self._work.mapped, self._predictor.bundle.card.reading.hdu))
         with ExitStack() as stack:

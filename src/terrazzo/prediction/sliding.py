@@ -48,6 +48,15 @@ class SlidingGrid:
         """The starts of the rows of windows that touch a row of the raster, or rows below it."""
         return [start for start in self.row_starts if start + self.size[0] > row]
 
+    def around(self, window: Window) -> Window:
+        """What the windows that share a pixel with a window of the raster hold together.
+
+        A grid of the same windows over that alone has them at the same places: those of this grid that lie there, and no others.
+        """
+        top, bottom = _reach(self.row_starts, self.size[0], (window.row_off, window.row_end), self.shape[0])
+        left, right = _reach(self.col_starts, self.size[1], (window.col_off, window.col_end), self.shape[1])
+        return Window(col_off=left, row_off=top, width=right - left, height=bottom - top)
+
     @property
     def cover(self) -> tuple[frozenset[int], frozenset[int]]:
         """The starts of rows and columns of as few of the windows as cover the raster."""
@@ -66,6 +75,12 @@ class SlidingGrid:
 def _starts(length: int, size: int, stride: int) -> list[int]:
     """0, stride, 2 stride ... until the last interval of `size` reaches `length`."""
     return list(range(0, max(length - size, 0) + stride, stride)) if length > size else [0]
+
+
+def _reach(starts: list[int], size: int, wanted: tuple[int, int], length: int) -> tuple[int, int]:
+    """First and end of the intervals of `size` that share something with the wanted one."""
+    touching = [start for start in starts if start < wanted[1] and start + size > wanted[0]]
+    return touching[0], min(touching[-1] + size, length)
 
 
 def _cover(starts: list[int], size: int) -> frozenset[int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -18,11 +19,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from terrazzo.errors import DataError, ModelError
+from terrazzo.labels.area import Area
 from terrazzo.models.bundle import Bundle
 from terrazzo.models.network import choose_runtime
 from terrazzo.prediction.blend import BlendBand, BlendedRows
 from terrazzo.prediction.engine import Engine, ReadWindow
-from terrazzo.prediction.enlarge import at_full_size, first_needed
+from terrazzo.prediction.frame import first_needed, frame, on_map, touching
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.rows import RowsT
 from terrazzo.prediction.refine.views import views_of
@@ -48,7 +50,9 @@ class Job:
     wanted: Callable[[Window], bool] | None = None
     """Whether a window is needed; None: all are."""
     full: Raster | None = None
-    """The image at its own size, where `raster` is brought to another."""
+    """What the map has the grid of, where that is not `raster`: the image at its own size, or the part of it that is mapped."""
+    area: Area | None = None
+    """Of the whole image at its own size; beyond it the map has no data. None: all of it is wanted."""
     gaps: Gaps | None = None
     """Takes up what of the image cannot be read; None: that is an error."""
     first_row: int = 0
@@ -57,9 +61,11 @@ class Job:
     @property
     def first_working_row(self) -> int:
         """The row of `raster` that is needed first for those rows of the map."""
-        if self.full is None or self.first_row >= self.full.shape[0]:
-            return self.first_row if self.full is None else self.raster.shape[0]
-        return first_needed(self.raster.shape[0], self.full.shape[0], self.first_row)
+        if self.full is None:
+            return self.first_row
+        if self.first_row >= self.full.shape[0]:
+            return self.raster.shape[0]
+        return first_needed(self.raster, self.full, self.first_row)
 
     @property
     def row_starts(self) -> list[int]:
@@ -70,6 +76,19 @@ class Job:
     def mapped(self) -> Raster:
         """The raster that the map has the grid of."""
         return self.full or self.raster
+
+    def within(self, area: Area) -> "Job":
+        """The job of an area of the image alone: only windows that touch it are predicted, and the map is cut to it.
+
+        area: of the image at its own size. Inside it the map is that of the whole image.
+        """
+        raster, mapped, grid = frame(self.raster, self.mapped, self.grid, area)
+        return replace(self, raster=raster, full=mapped, grid=grid, wanted=touching(raster, mapped, area), area=area)
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What the map depends on besides model, options and image; of JSON's types."""
+        return {} if self.area is None else {"area": self.area.digest}
 
     def read(self, raster: Raster, window: Window) -> Pixels:
         """A window of `raster` or `full`. Raises RasterError for what is broken and is no gap."""
@@ -97,11 +116,14 @@ class Predictor:
             bundle = replace(bundle, card=bundle.card.model_copy(update={"reading": reading}))
         return cls(bundle=bundle, engine=Engine(bundle, runtime, options.batch_size, views_of(options)), options=options)
 
-    def provenance(self, raster: Raster) -> str:
-        """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents."""
+    def provenance(self, raster: Raster, others: Mapping[str, object] = MappingProxyType({})) -> str:
+        """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents.
+
+        others: what else it depends on.
+        """
         options = self.options.model_dump(mode="json", exclude={"probabilities", "entropy", "format", "batch_size"})
         image, *joined = raster.digests()
-        facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options}
+        facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options, **others}
         if joined:
             facts["extra_bands"] = joined
         return json.dumps(facts, sort_keys=True)
@@ -174,7 +196,7 @@ def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) ->
             yield from pieces
         else:
             with each.full as full:
-                yield from at_full_size(pieces, each.raster.shape, full, each.first_row, partial(each.read, full))
+                yield from on_map(pieces, each.raster, full, each.area, partial(each.read, full), each.first_row)
 
 
 def rows_of(job: Job, pieces: Iterator[RowsT]) -> Iterator[RowsT]:

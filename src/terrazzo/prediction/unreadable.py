@@ -33,6 +33,8 @@ class Gaps:
 
         Raises RasterError for what is not a fault of single blocks: a file that is cut off or is decoded whole, or an address.
         """
+        if raster.whole is not raster:
+            return self.read(raster.whole, window.moved(raster.window))
         try:
             return raster.read(window)
         except RasterError:

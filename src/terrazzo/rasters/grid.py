@@ -46,6 +46,12 @@ class Grid:
         step = (self.shape[1] / shape[1], self.shape[0] / shape[0])
         return replace(self, shape=shape, transform=cut_transform(self.transform, (0, 0), step))
 
+    def part(self, window: Window) -> "Grid":
+        """The grid of a rectangle of the pixels."""
+        if self.transform is None:
+            return replace(self, shape=window.shape)
+        return replace(self, shape=window.shape, transform=cut_transform(self.transform, (window.col_off, window.row_off)))
+
     def footprint(self, window: Window) -> Polygon:
         """The ground of a window: in the CRS where georeferenced, else in pixels with x = column and y = row.
 

@@ -52,6 +52,24 @@ class FileLayer:
         self._source.close()
 
 
+class PartLayer:
+    """A rectangle of a layer."""
+
+    def __init__(self, layer: Layer, window: Window) -> None:
+        """window: inside the layer."""
+        self._layer = layer
+        self._window = window
+        self.shape = window.shape
+        self.bands = layer.bands
+        self.dtype = layer.dtype
+
+    def read(self, window: Window) -> Block:
+        return self._layer.read(window.moved(self._window))
+
+    def close(self) -> None:
+        self._layer.close()
+
+
 class JoinedLayer:
     """The bands of several layers of one shape.
 

@@ -1,6 +1,6 @@
 """An opened image of any format, read by window."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,7 @@ from terrazzo.rasters.assembly import Assembly, assemble
 from terrazzo.rasters.files import digest
 from terrazzo.rasters.formats.source import BAND_LIMIT, READ_LIMIT_BYTES, Color
 from terrazzo.rasters.grid import Grid
+from terrazzo.rasters.layers import PartLayer
 from terrazzo.rasters.location import to_path
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.place import Place
@@ -60,6 +61,11 @@ class Raster:
         self.all_band_names: tuple[str | None, ...] = assembly.all_band_names
         """Of all bands that there are to choose from, by number from 1."""
         self.nodata: tuple[float | None, ...] = assembly.nodata
+        self.whole: Raster = self
+        """The raster that this one is a part of; itself if it is none."""
+        self.window: Window = whole(self.shape)
+        """Where its pixels lie in `whole`."""
+        self._assembly = assembly
         self._layer = assembly.layer
         self._digests = assembly.digests
         self._invalid = invalid
@@ -77,6 +83,16 @@ class Raster:
             return self._missing(wanted.shape)
         pixels = self._read_inside(inner)
         return pixels if inner == wanted else self._padded(pixels, inner, wanted)
+
+    def part(self, window: Window) -> "Raster":
+        """A rectangle of it as a raster of its own, which reads the same file and is closed with it.
+
+        window: inside the raster.
+        """
+        assembly = replace(self._assembly, grid=self.grid.part(window), layer=PartLayer(self._layer, window))
+        part = Raster(self.path, assembly, self._invalid)
+        part.whole, part.window = self.whole, window.moved(self.window)
+        return part
 
     def digests(self) -> tuple[str, ...]:
         """Fingerprints of the image and of the files that join it; see `terrazzo.rasters.files.digest`. Raises RasterError."""

@@ -1,7 +1,7 @@
 """Windows: rectangles of pixels, and covering an image with them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from terrazzo.errors import WindowError
 
@@ -62,6 +62,16 @@ class Window:
         top, bottom = (_moved(edge, shape[0], other[0]) for edge in (self.row_off, self.row_end))
         left, top = min(left, other[1] - 1), min(top, other[0] - 1)
         return Window(col_off=left, row_off=top, width=max(1, right - left), height=max(1, bottom - top))
+
+    def moved(self, origin: "Window") -> "Window":
+        """The same window counted from where `origin` is counted from, if it is counted from the corner of `origin` now."""
+        return replace(self, col_off=self.col_off + origin.col_off, row_off=self.row_off + origin.row_off)
+
+    def grown(self, pixels: int) -> "Window":
+        """With so many pixels more on every side."""
+        return Window(
+            col_off=self.col_off - pixels, row_off=self.row_off - pixels, width=self.width + 2 * pixels, height=self.height + 2 * pixels
+        )
 
     def inside(self, other: "Window") -> tuple[slice, slice]:
         """(rows, columns) of this window in an array that holds the pixels of `other`; this must lie within other."""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from terrazzo.errors import ConflictError, DataError, PartialResult
+from terrazzo.errors import ConflictError, DataError, PartialResult, UsageError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import ModelCard, load_bundle
@@ -17,6 +17,7 @@ from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import check_writable
+from terrazzo.workflows.area import jobs_within, load_area
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.map_areas import AREAS, area_lines, check_areas, measure_maps
 from terrazzo.workflows.map_failures import FAILURES, MapFailure, failures_of, kept_failures, write_failures
@@ -37,6 +38,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     polygons: bool = False,
     rle: str | None = None,
     isolate: str | None = None,
+    aoi: str | None = None,
 ) -> Result:
     """Write a class map for each image to OUT, on the image's own grid.
 
@@ -47,6 +49,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     be read: OUT/failures.csv lists them, and the result says so with exit code 7.
     overlay, polygons: also write these of each map. rle: the class whose objects go into OUT/submission.csv.
     isolate: the class of which the image is written alone, 0 elsewhere.
+    aoi: an area of interest, see `terrazzo.workflows.area.load_area`: only that is mapped, and images without ground in it are left out.
     Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
     holds a file of that name made otherwise, EnvironmentFault.
     """
@@ -56,7 +59,12 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     use_threads(context.threads)
     options = options_of(bundle, context.recipe.prediction.model_dump(exclude_unset=True))
     predictor = Predictor.of(bundle, context.device, options)
+    area = None if aoi is None else load_area(aoi)
+    if area is not None and rle is not None:
+        raise UsageError("--rle counts the pixels of whole images, --aoi maps a part of them. Leave one of them out.")
     jobs = _jobs(_images(inputs, out), out, predictor)
+    if area is not None:
+        jobs = jobs_within(jobs, area)
     todo = _undone(jobs, predictor)
     hdu = predictor.bundle.card.reading.hdu
     others = MapFiles(legend=bundle.legend, overlay=overlay, polygons=polygons, runs=rle, isolate=isolate, hdu=hdu)
@@ -133,7 +141,7 @@ def _undone(jobs: dict[Path, Job], predictor: Predictor) -> dict[Path, Job]:
     for path, job in jobs.items():
         if not path.exists():
             todo[path] = job
-        elif provenance_of(path) != predictor.provenance(job.raster):
+        elif provenance_of(path) != predictor.provenance(job.raster, job.facts):
             strange.append(path.name)
         elif not all(layer.exists() for layer in layer_paths(path, predictor)):
             todo[path] = job

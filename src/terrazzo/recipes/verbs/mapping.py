@@ -20,6 +20,12 @@ PREDICT = Verb(
         Extra(
             name="isolate", kind="text", help="A class: also write OUT/STEM_CLASS_only.tif: the image where it is that class, 0 elsewhere."
         ),
+        Extra(
+            name="aoi",
+            kind="text",
+            help="Map an area of interest alone: a vector file with polygons, or X1,Y1,X2,Y2, two opposite corners in the images' CRS. "
+            "Maps are cut to it, and have no data beyond its polygons.",
+        ),
     ),
     tables=("prediction", "vectors"),
     flags=("prediction",),
