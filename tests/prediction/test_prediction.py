@@ -1,11 +1,13 @@
 """`tz.load(MODEL).predict(IMAGE)`."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, RasterError
 from terrazzo.prediction import prediction
@@ -78,3 +80,34 @@ def test_written_at_once(model: Model, write_tiff: Any, tmp_path: Path) -> None:
 def test_a_device_that_is_not_there(make_bundle: Any) -> None:
     with pytest.raises(EnvironmentFault, match="'nowhere'"):
         Model(make_bundle(), PredictionOptions(), "nowhere")
+
+
+class TestNotebook:
+    def test_a_prediction_shows_its_map_and_the_shares(self, model: Model, write_tiff: Any) -> None:
+        made = model.predict(write_tiff(20, 33, name="<b>.tif"))
+        with Image.open(io.BytesIO(made._repr_png_() or b"")) as image:
+            assert image.size == (33, 20)
+        html = made._repr_html_()
+        assert "&lt;b&gt;.tif" in html
+        assert "20 x 33 pixels" in html
+        assert f"{np.count_nonzero(made.classes == 4):,} pixels" in html
+        assert "data:image/png;base64," in html
+
+    def test_a_large_one_is_not_computed_for_a_picture(self, model: Model, write_tiff: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(prediction, "LARGEST_SHOWN_PX", 100)
+        made = model.predict(write_tiff(20, 33))
+        assert made._repr_png_() is None
+        assert "save(path)" in made._repr_html_()
+        assert "classes" not in made.__dict__
+        assert made.classes.shape == (20, 33)
+        assert made._repr_png_() is not None
+
+    def test_as_a_labelled_array(self, model: Model, write_tiff: Any) -> None:
+        made = model.predict(write_tiff(20, 33))
+        assert np.array_equal(made.to_xarray().values, made.classes)
+
+    def test_a_model_shows_its_network_and_its_classes(self, model: Model) -> None:
+        html = model._repr_html_()
+        assert "unet" in html
+        assert "16 x 16 pixels" in html
+        assert "sand" in html

@@ -148,3 +148,10 @@ def test_whole_numbers_that_another_program_made_floats_come_back_whole(samples:
     samples.frame["width"] = samples.frame["width"].astype("int16")
     samples.save(tmp_path / "samples.parquet")
     pd.testing.assert_frame_equal(pd.DataFrame(load(tmp_path / "samples.parquet").frame), expected)
+
+
+def test_a_notebook_shows_parts_and_classes(samples: Samples) -> None:
+    html = samples._repr_html_()
+    assert f"<th>samples</th><td>{len(samples)}</td>" in html
+    assert all(name in html for name in samples.legend.names)
+    assert f"{samples.class_pixels()[:, 0].sum():,} pixels" in html

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from terrazzo.drawing.notebook import panel
 from terrazzo.errors import DataError, LabelError
 from terrazzo.labels.legend import Legend
 from terrazzo.rasters.window import Shape, Window
@@ -75,6 +76,20 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def _repr_html_(self) -> str:
+        sizes = self.frame["split"].value_counts() if "split" in self.frame else {}
+        facts = {
+            "samples": len(self),
+            "scenes": self.frame["scene"].nunique(),
+            "window": "{} x {} pixels".format(*self.size),
+            **{f"in {part}": count for part, count in sizes.items()},
+        }
+        pixels = self.class_pixels().sum(axis=0)
+        notes = {
+            value: f"{count:,} pixels, {count / max(1, pixels.sum()):.2%}" for value, count in zip(self.legend.values, pixels, strict=True)
+        }
+        return panel("Samples", facts, self.legend, notes)
 
     def windows(self) -> list[Window]:
         """The windows, in the order of the rows."""
