@@ -186,6 +186,20 @@ class TestResidualUNet(OwnNetworkContract):
         variant: ModelOptions = request.param
         return variant
 
+    def test_its_blocks_are_those_of_the_paper(self) -> None:
+        """Normalise, activate, convolve; the encoder halves by stride, filters double, the decoder sees its level's features besides."""
+        network = build_network(ModelOptions(kind="resunet", filters=6, depth=3, kernel=7), 4, 2)
+        for level, block in enumerate(network.get_submodule("encoder").children()):
+            layers = list(block.get_submodule("body").children())
+            convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+            order = [type(layer) for layer in layers]
+            assert order == [nn.BatchNorm2d, nn.ReLU, nn.Conv2d] * 2 if level else [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Conv2d]
+            assert [layer.stride for layer in convolutions] == [(2, 2) if level else (1, 1), (1, 1)]
+            assert [layer.out_channels for layer in convolutions] == [6 * 2**level] * 2
+            assert all(layer.kernel_size == (7, 7) for layer in convolutions)
+        inputs = [network.get_parameter(f"decoder.{level}.body.2.weight").shape[1] for level in range(3)]
+        assert inputs == [12, 24, 48]
+
 
 class TestVGGUNet(OwnNetworkContract):
     VARIANTS = (

@@ -10,7 +10,7 @@ from terrazzo.training.checkpoint import TrainingState
 from terrazzo.training.metrics import ValidationRow
 from terrazzo.training.options import TrainingOptions
 
-ROW = ValidationRow(loss=0.4, mean_dice=0.6, mean_iou=0.5, dice=[0.9, None, 0.3], object_f2=0.2)
+ROW = ValidationRow(loss=0.4, mean_dice=0.6, mean_iou=0.5, dice=[0.9, None, 0.3], f2=[0.9, None, 0.2], object_f2=0.2)
 NAMES = ["water", "land", "ice"]
 
 

@@ -64,6 +64,8 @@ def test_scores_of_validation_are_those_of_all_its_pixels() -> None:
     found = validation_row(0.25, confusion)
     assert found["loss"] == 0.25
     assert found["dice"] == [pytest.approx(1 / 2), pytest.approx(2 / 3), None]
+    # one hit each; of 0 one is false and one missed, of 1 two hits, one false and one missed
+    assert found["f2"] == [pytest.approx(5 / (5 + 4 + 1)), pytest.approx(10 / (10 + 4 + 1)), None]
     assert found["mean_dice"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert found["mean_iou"] == pytest.approx((1 / 3 + 1 / 2) / 2)
     json.dumps(found, allow_nan=False)

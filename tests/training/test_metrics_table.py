@@ -13,7 +13,11 @@ NAMES = ("land", 'sea, "deep"')
 
 
 def row(epoch: int, *, scored: bool = True) -> MetricsRow:
-    validation = ValidationRow(loss=0.1 * epoch, mean_dice=0.1 + 0.2, mean_iou=None, dice=[0.5, None], object_f2=0.25) if scored else None
+    validation = (
+        ValidationRow(loss=0.1 * epoch, mean_dice=0.1 + 0.2, mean_iou=None, dice=[0.5, None], f2=[0.625, None], object_f2=0.25)
+        if scored
+        else None
+    )
     return MetricsRow(epoch=epoch, step=10 * epoch, loss=1 / 3, learning_rate=1e-3, seconds=0.5, validation=validation)
 
 
@@ -35,6 +39,7 @@ def test_a_row_an_epoch_as_soon_as_it_ends(log: MetricsLog) -> None:
         assert [int(found["epoch"]) for found in read(log)] == list(range(1, epoch + 1))
     found = read(log)[2]
     assert (float(found["loss"]), float(found["validation_mean_dice"])) == (1 / 3, 0.1 + 0.2)
+    assert (found["validation_f2_land"], found['validation_f2_sea, "deep"']) == ("0.625", "")
     assert (found["validation_dice_land"], found['validation_dice_sea, "deep"'], found["validation_object_f2"]) == ("0.5", "", "0.25")
 
 

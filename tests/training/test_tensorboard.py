@@ -13,7 +13,9 @@ CLASSES = ("land", "wäter")
 
 
 def row(epoch: int, *, scored: bool = True) -> MetricsRow:
-    validation = ValidationRow(loss=0.5, mean_dice=0.75, mean_iou=None, dice=[0.5, None], object_f2=0.25) if scored else None
+    validation = (
+        ValidationRow(loss=0.5, mean_dice=0.75, mean_iou=None, dice=[0.5, None], f2=[0.625, None], object_f2=0.25) if scored else None
+    )
     return MetricsRow(epoch=epoch, step=10 * epoch, loss=1 / epoch, learning_rate=1e-3, seconds=0.5, validation=validation)
 
 
@@ -49,6 +51,7 @@ def test_what_is_undefined_is_left_out(log: MetricsLog) -> None:
         ("loss/validation", 0.5),
         ("validation/mean_dice", 0.75),
         ("validation/dice_land", 0.5),
+        ("validation/f2_land", 0.625),
         ("validation/object_f2", 0.25),
     ):
         assert scalar(tag, value) in event

@@ -91,6 +91,23 @@ def test_what_is_evaluated_is_the_recorded_part(data: Path, table: Path, recipe:
     assert counted == sum(int((truth != 255).sum()) for truth in labels)
 
 
+def test_a_model_is_only_evaluated_on_the_recorded_part(data: Path, table: Path, recipe: Path, context_of: OPEN) -> None:
+    folder = data.parent
+    pack(table, folder / "packed", context_of())
+    train(recipe, folder / "run", context=context_of(recipe, "training.epochs=1"))
+    # a part of its own choosing is not taken either
+    given = ("training.epochs=0", f"model.start={folder / 'run'}", "split.by=random", "split.test=0.5", "split.test_scenes=['a']")
+    judged = train(recipe, folder / "judged", context=context_of(recipe, *given))
+    whats = [json.loads((folder / run / "evaluation.json").read_text()) for run in ("run", "judged")]
+    assert whats[0]["pixels"] == whats[1]["pixels"]
+    assert whats[1]["part"] == "test"
+    weights = [(folder / run / "model" / "model.safetensors").read_bytes() for run in ("run", "judged")]
+    assert weights[0] == weights[1]
+    assert (folder / "judged" / "metrics.jsonl").read_text() == ""
+    assert not (folder / "judged" / "checkpoints").exists()
+    assert judged.written["report"] == folder / "judged" / "report.html"
+
+
 def test_smaller_windows_inside_whole_images(data: Path, recipe: Path, context_of: OPEN) -> None:
     """Whole images are packed; windows in them are those that index makes of the images, and train the same model."""
     folder, given = data.parent, ("samples.size=[20, 16]", "data.scaling=range", "training.epochs=1", "draw.windows=jitter")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import torch
 from affine import Affine
 from astropy.io import fits
 from numpy.typing import NDArray
@@ -149,6 +150,21 @@ def test_probabilities_on_demand_also_later(tiny_run: Any, tmp_path: Path, one: 
     clear = (values[0] != values[1]) & (classes != 255)
     assert np.array_equal(np.where(values[1] > values[0], 7, 0)[clear], classes[clear])
     assert (values[:, classes == 255] == 0).all()
+
+
+def test_an_image_is_scaled_by_what_training_measured(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    """The statistics on disk, by hand: those of the image, which is much brighter, have no part in it."""
+    values = np.random.default_rng(1).integers(500, 900, (2, 16, 16), np.uint16)
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", count=2, height=16, width=16, dtype="uint16") as file:
+        file.write(values)
+    predict(tiny_run.run, [tmp_path / "a.tif"], tmp_path / "maps", context_of(None, "prediction.probabilities=true"))
+    bundle = load_bundle(tiny_run.run)
+    statistics = [band["statistics"] for band in bundle.card.scaling["bands"]]
+    scaled = [(band - each["mean"]) / each["sd"] for band, each in zip(values.astype(float), statistics, strict=True)]
+    with torch.inference_mode():
+        expected = bundle.network(torch.tensor(np.stack(scaled)[None], dtype=torch.float32))[0].softmax(0).numpy()
+    with rasterio.open(tmp_path / "maps" / "a_probabilities.tif") as found:
+        np.testing.assert_allclose(found.read() / 65535, expected, atol=1e-4)
 
 
 def test_entropy_on_demand_is_that_of_the_probabilities(tiny_run: Any, tmp_path: Path, one: Context, context_of: ContextOf) -> None:

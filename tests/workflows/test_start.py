@@ -143,6 +143,18 @@ def test_images_of_other_bands_are_refused(recipe: Path, context_of: ContextOf, 
         train(recipe, tmp_path / "run", context=context_of(recipe, "data.bands=[1]"))
 
 
+def test_nothing_to_train_needs_a_model_to_evaluate(data: Path, context_of: ContextOf, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"training\.epochs is 0.*Name it with \[model\] start"):
+        train(recipe, tmp_path / "run", context=context_of(data, "training.epochs=0"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_classes_that_it_does_not_know_cannot_be_evaluated(recipe: Path, context_of: ContextOf, tmp_path: Path) -> None:
+    given = ("training.epochs=0", "legend.classes=['land', 'ice']")
+    with pytest.raises(RecipeError, match=r"does not know the classes ice; it knows land, water.*Name the classes as it does"):
+        train(recipe, tmp_path / "run", context=context_of(recipe, *given))
+
+
 def test_it_does_not_go_with_pretrained_weights(recipe: Path, context_of: ContextOf) -> None:
     with pytest.raises(RecipeError, match="Leave one of them out"):
         context_of(recipe, 'model.architecture="Unet"', "model.pretrained=true")

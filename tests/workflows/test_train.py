@@ -539,6 +539,33 @@ def test_early_stop_and_no_validation_make_a_run_all_the_same(data: Path, tmp_pa
     assert "Nothing is held out" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
+def test_seven_classes_of_any_values(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    values, numbers = [0, 1, 2, 30, 40, 100, 254], np.random.default_rng(0)
+    for path in (data.parent / "labels").iterdir():
+        Image.fromarray(np.kron(numbers.choice(values, (5, 6)), np.ones((8, 8))).astype(np.uint8)).save(path)
+    given = ("legend.classes=['a', 'b', 'c', 'd', 'e', 'f', 'g']", f"legend.values={values}", "training.epochs=1")
+    train(data, tmp_path / "run", context=context_of(data, *given))
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))["pixels"]
+    assert [entry["value"] for entry in found["classes"]] == values
+    assert np.shape(found["confusion"]) == (7, 7)
+    with rasterio.open(tmp_path / "run" / "maps" / "d_predseg.tif") as file:
+        assert set(np.unique(file.read(1))) <= {*values, 255}
+
+
+def test_as_the_ships_were_trained(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    """Dice loss, Adam, steps down; loss and F2 of each epoch on disk, its weights with the figures in their name."""
+    given = ("loss=['dice']", "optimizer=adam", "schedule=step", "step_factor=0.5", "step_epochs=2", "warmup=0", "epochs=3", "keep=all")
+    train(data, tmp_path / "run", context=context_of(data, *(f"training.{text}" for text in given)))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([0.01, 0.01, 0.005])
+    assert all(len(row["validation"]["f2"]) == 2 for row in rows)
+    kept = sorted(path.name for path in (tmp_path / "run" / "checkpoints").glob("epoch_*"))
+    figures = [(row["loss"], row["validation"]["mean_dice"]) for row in rows]
+    assert kept == [f"epoch_{number:04}_loss_{loss:.4f}_mean_dice_{dice:.4f}.safetensors" for number, (loss, dice) in enumerate(figures, 1)]
+    log = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert log["validation_f2_water"].tolist() == [row["validation"]["f2"][1] for row in rows]
+
+
 def test_images_smaller_than_the_window_can_be_learned(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
     train(data, tmp_path / "run", context=context_of(data, "samples.size=64", "samples.overlap=0", "training.epochs=1"))
     assert load(tmp_path / "run" / "samples.parquet").frame["width"].unique().tolist() == [48]

@@ -16,6 +16,8 @@ class ValidationRow(TypedDict):
     mean_dice: float | None
     mean_iou: float | None
     dice: list[float | None]
+    """Of the classes, in their order; so is f2, which counts what is missed four times as much as what is falsely found."""
+    f2: list[float | None]
     object_f2: NotRequired[float | None]
     """Of the objects of each validation chip, where [evaluation] objects asks for it."""
 
@@ -34,7 +36,11 @@ def validation_row(loss: float, confusion: Confusion) -> ValidationRow:
     numbers = range(confusion.classes)
     scores = pixel_scores(confusion, list(numbers), [str(number) for number in numbers])
     return ValidationRow(
-        loss=loss, mean_dice=scores["mean_dice"], mean_iou=scores["mean_iou"], dice=[each["f1"] for each in scores["classes"]]
+        loss=loss,
+        mean_dice=scores["mean_dice"],
+        mean_iou=scores["mean_iou"],
+        dice=[each["f1"] for each in scores["classes"]],
+        f2=[each["f2"] for each in scores["classes"]],
     )
 
 

@@ -16,7 +16,7 @@ LossFactor = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class TrainingOptions(Options):
-    epochs: int = Field(50, ge=1, le=100_000, description="Epochs at most.")
+    epochs: int = Field(50, ge=0, le=100_000, description="Epochs at most; 0: the model of model.start is only evaluated.")
     batch_size: int = Field(8, ge=1, le=4096, description="Samples a step.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the first weights, of the order of samples and of the augmentation.")
     loss: list[LossName] | dict[LossName, LossFactor] = Field(

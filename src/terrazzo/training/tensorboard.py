@@ -60,7 +60,8 @@ def _scalars(row: MetricsRow, names: Sequence[str]) -> Iterator[tuple[str, float
         return
     yield "loss/validation", validation["loss"]
     figures = {"mean_dice": validation["mean_dice"], "mean_iou": validation["mean_iou"], "object_f2": validation.get("object_f2")}
-    figures |= {f"dice_{name}": value for name, value in zip(names, validation["dice"], strict=True)}
+    for key, values in (("dice", validation["dice"]), ("f2", validation["f2"])):
+        figures |= {f"{key}_{name}": value for name, value in zip(names, values, strict=True)}
     yield from ((f"validation/{name}", value) for name, value in figures.items() if value is not None)
 
 

@@ -14,7 +14,7 @@ from terrazzo.training.run import RunFolder
 from terrazzo.workflows.context import Context, Result
 from terrazzo.workflows.evaluate import evaluate
 from terrazzo.workflows.predict import predict
-from terrazzo.workflows.train import run_result
+from terrazzo.workflows.run_result import run_result
 
 
 class TrainedModel(Model):

@@ -47,10 +47,15 @@ class Start(Options):
 def find_start(folder: RunFolder, context: Context) -> Start | None:
     """What the run kept of the model that its recipe goes on from, else what that model says; None if the recipe names none.
 
-    Raises RecipeError if there is no such model, ModelError if it is broken, ConflictError if what the run kept is damaged.
+    Raises RecipeError if there is no such model, or none is named although nothing is to be trained, ModelError if it is broken,
+    ConflictError if what the run kept is damaged.
     """
     path = context.model.start
     if path is None:
+        if not context.recipe.training.epochs:
+            raise RecipeError(
+                "training.epochs is 0, so a model is only evaluated, and there is none. Name it with [model] start, or train."
+            )
         return None
     if folder.recipe.exists() and folder.start.exists():
         try:
@@ -103,7 +108,8 @@ def check_bands(start: Start, samples: Samples, store: Source) -> None:
 def start_model(start: Start, legend: Legend, context: Context) -> Bundle:
     """The model that the recipe goes on from; tells which classes it does not know.
 
-    Raises RecipeError or ModelError if the model is not there any more, ConflictError if it is another by now.
+    Raises RecipeError or ModelError if the model is not there any more, RecipeError if nothing is to be trained and it does not know all
+    classes, ConflictError if it is another by now.
     """
     path = context.model.start
     if path is None:
@@ -112,6 +118,11 @@ def start_model(start: Start, legend: Legend, context: Context) -> Bundle:
     if bundle.identity != start.identity:
         raise ConflictError(f"{path} is another model than when this run began. Bring it back, or start a new run with another --out.")
     fresh = [name for name in legend.names if name not in start.classes]
+    if fresh and not context.recipe.training.epochs:
+        raise RecipeError(
+            f"training.epochs is 0, and {path} does not know the classes {listed(fresh)}; it knows {listed(start.classes)}. "
+            "Name the classes as it does, or train."
+        )
     news = f"; {listed(fresh)} begin anew, for it does not know them" if fresh else ""
     logger.info("Goes on from %s%s.", path, news)
     return bundle

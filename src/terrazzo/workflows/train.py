@@ -1,6 +1,5 @@
 """train: index, split, fit, evaluate, report; leaves a run."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +8,6 @@ from typing import Any
 
 from terrazzo.drawing.panels import SampleView
 from terrazzo.evaluation.options import EvaluationOptions
-from terrazzo.evaluation.text import class_table, object_text, score_lines
 from terrazzo.evaluation.thresholds import BestThresholds, best_thresholds
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import load_bundle, save_bundle
@@ -19,7 +17,6 @@ from terrazzo.prediction.stream import Predictor
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.write import write_text
 from terrazzo.recipes.recipe import Recipe, to_toml
-from terrazzo.reporting.notices import score_notices
 from terrazzo.samples.audit.leaks import alike_sentence, find_alike_leaks, find_leaks, leak_sentence
 from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.rows import rows_of
@@ -35,13 +32,14 @@ from terrazzo.training.run import RunFolder, RunState
 from terrazzo.training.tensorboard import TensorBoard
 from terrazzo.training.windows import WindowLog
 from terrazzo.workflows.account import Account, Shown, panels, versions_text, with_scores, write_page, write_scores
-from terrazzo.workflows.context import Context, Result, Written, open_context
+from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.course import Course, card, plan
 from terrazzo.workflows.held_out import NOTHING_HELD_OUT, score_held_out
 from terrazzo.workflows.lesson import Lesson, judged, prepare
-from terrazzo.workflows.objects import object_files, write_objects
+from terrazzo.workflows.objects import write_objects
 from terrazzo.workflows.packed_lesson import GivenTable
 from terrazzo.workflows.report_places import scene_maps, small_picture
+from terrazzo.workflows.run_result import run_result
 from terrazzo.workflows.sample_batches import draw_sample_batches
 from terrazzo.workflows.sample_origin import with_table
 from terrazzo.workflows.start import Start, find_start, going_on
@@ -98,7 +96,11 @@ def work(folder: RunFolder, table: GivenTable | None, start: Start | None, conte
     lesson.samples.save(folder.samples)
     write_text(folder.split_list, list_text(lesson.samples))
     if course is not None:
-        fit(folder, lesson, course, context)
+        if context.recipe.training.epochs:
+            fit(folder, lesson, course, context)
+        else:
+            MetricsLog(folder.metrics, mirrors(folder, lesson, context.recipe)).cut(0)
+        keep(folder, lesson, course, context)
     tell(folder, lesson, context)
 
 
@@ -109,7 +111,7 @@ def resolved(context: Context) -> str:
 
 
 def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> None:
-    """Fit the network, from the last checkpoint where there is one, and keep the model."""
+    """Fit the network, from the last checkpoint where there is one; it then has the best weights."""
     trainer, log = course.trainer, MetricsLog(folder.metrics, mirrors(folder, lesson, context.recipe))
     if folder.resumable:
         trainer.resume(folder.checkpoints)
@@ -122,7 +124,12 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
         trainer.windows.cut(trainer.state)
     trainer.fit(folder.checkpoints, log, context.progress)
     trainer.network.load_state_dict(best_weights(folder.checkpoints, trainer.runtime.device))
-    save_bundle(folder.model, trainer.network, card(lesson, course.scaling, context.recipe, found_thresholds(trainer, lesson, context)))
+
+
+def keep(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> None:
+    """Write the model folder: from now on the run has nothing to fit."""
+    thresholds = found_thresholds(course.trainer, lesson, context)
+    save_bundle(folder.model, course.trainer.network, card(lesson, course.scaling, context.recipe, thresholds))
 
 
 def found_thresholds(trainer: Trainer, lesson: Lesson, context: Context) -> dict[str, BestThresholds]:
@@ -195,31 +202,6 @@ def scoring(samples: Samples, recipe: Recipe) -> EvaluationOptions:
     shown = Draw.of(samples.part("train"), recipe.draw).size
     options = recipe.evaluation
     return options.model_copy(update={"training_samples": min(options.training_samples, shown)})
-
-
-def run_result(folder: RunFolder) -> Result:
-    """What a finished run shows and names."""
-    evaluation = json.loads(folder.evaluation.read_text(encoding="utf-8"))
-    objects = f"{object_text(evaluation['objects'])}\n\n" if "objects" in evaluation else ""
-    more = "\n".join(score_lines(evaluation))
-    text = f"{class_table(evaluation['pixels'])}\n\n{more}\n{objects}"
-    text += f"Evaluated on the {evaluation['part']} part, {evaluation['images']} images.\n"
-    text += "".join(f"{notice}\n" for notice in score_notices(evaluation))
-    text += f"Report: {folder.report}\nMaps:   {folder.maps}\nErrors: {folder.error_map}\nModel:  {folder.model}"
-    written: Written = {
-        "run": folder.path,
-        "model": folder.model,
-        "evaluation": folder.evaluation,
-        "report": folder.report,
-        "samples": folder.samples,
-        "outputs": [
-            *sorted(path for path in folder.maps.rglob("*") if path.is_file()),
-            folder.error_map,
-            folder.suspicious,
-            *object_files(folder.path),
-        ],
-    }
-    return Result(text=text, written=written, facts={key: evaluation[key] for key in ("pixels", "objects") if key in evaluation})
 
 
 def _facts(samples: Samples, part: str, predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
