@@ -8,6 +8,7 @@ import torch
 
 from terrazzo.app import doctor
 from terrazzo.models import machine
+from terrazzo.prediction.engines import onnx_engine, openvino_engine
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +35,16 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "requires", lambda _: ["numpy>=1", "no-such-thing>=3", 'pytest>=8; extra == "dev"'])
     monkeypatch.setattr(doctor, "LITTLE_DISK_BYTES", 2**80)
     monkeypatch.setattr(doctor, "LITTLE_MEMORY_BYTES", 2**80)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for engine in (openvino_engine, onnx_engine):
+        monkeypatch.setattr(engine, "is_installed", lambda: False)
     result = doctor.doctor()
     missing = result.facts["missing"]
     assert isinstance(missing, list)
     assert "no-such-thing is not installed: pip install no-such-thing" in missing
     assert any(line.startswith("little disk") for line in missing)
     assert any(line.startswith("little memory") for line in missing)
+    assert "no OpenVINO, which predicts faster on processors: pip install terrazzo[openvino]" in missing
+    assert result.facts["engines"] == ["torch"]
     assert not any("pytest" in line for line in missing)
     assert "missing: no-such-thing" in result.text

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from terrazzo.models.machine import DeviceFacts, devices, measure_products
 from terrazzo.models.network import choose_runtime, precision_for
+from terrazzo.prediction.engines import openvino_engine
+from terrazzo.prediction.engines.choose import installed_engines
 from terrazzo.rasters.ahead import cores
 from terrazzo.workflows.context import Context, Result, open_context
 
@@ -41,6 +43,8 @@ class Machine:
     """What it rests on."""
     gigaflops: dict[str, float]
     """Of matrix products on that device, by precision."""
+    engines: list[str]
+    """That prediction can choose from."""
     missing: list[str]
 
 
@@ -72,6 +76,7 @@ def examine(device: str) -> Machine:
         precision=runtime.precision,
         precision_why=precision_for(runtime.device)[1],
         gigaflops=measure_products(runtime.device),
+        engines=installed_engines(),
         missing=_missing(absent, found, disk),
     )
 
@@ -113,6 +118,8 @@ def _missing(absent: list[str], found: list[DeviceFacts], disk: int) -> list[str
     lines = [f"{name} is not installed: pip install {name}" for name in absent]
     if len(found) == 1:
         lines.append("no CUDA or MPS device: training and prediction use the processor")
+        if not openvino_engine.is_installed():
+            lines.append("no OpenVINO, which predicts faster on processors: pip install terrazzo[openvino]")
     if not any(device.bfloat16 for device in found):
         lines.append("no fast bfloat16: work is in float32")
     if disk < LITTLE_DISK_BYTES:
@@ -132,6 +139,7 @@ def _lines(machine: Machine) -> list[str]:
         *(_device_line(device) for device in machine.devices),
         f"used: {machine.device} in {machine.precision}: {machine.precision_why} (--device and precision change it)",
         f"matrix products: {speeds}",
+        f"engines of prediction: {', '.join(machine.engines)}",
         f"disk: {machine.disk_free_bytes / GIB:.1f} GiB free here",
         "packages: " + ", ".join(f"{name} {number}" for name, number in machine.versions.items() if name != "terrazzo"),
         *(f"missing: {line}" for line in machine.missing),

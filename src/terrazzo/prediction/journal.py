@@ -204,6 +204,11 @@ def journal_folder(path: Path) -> Path:
     return short_name(path, ".part")
 
 
+def begun_with(path: Path) -> dict[str, Any] | None:
+    """What the journal of a map says it is made with; None if there is none."""
+    return _parse(journal_folder(path) / JOURNAL)[0]
+
+
 def remove_journal(path: Path) -> None:
     """Remove the journal of a map, if it has one, and what it kept; files of others in its folder are left, and it with them."""
     folder = journal_folder(path)

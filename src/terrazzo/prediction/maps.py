@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from terrazzo.errors import RasterError
 from terrazzo.labels.legend import Legend
 from terrazzo.prediction.blend import BlendedRows
-from terrazzo.prediction.journal import Block, Journal
+from terrazzo.prediction.journal import Block, Journal, begun_with
 from terrazzo.prediction.outputs.layers import PROBABILITIES_SUFFIX, layers_of, stacked
 from terrazzo.prediction.outputs.tally import THINNED, Tally
 from terrazzo.prediction.refine.chain import finished_rows, needed_jobs
@@ -103,6 +103,8 @@ def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progres
     Raises ConflictError if another process is at a map, or left one that is made otherwise.
     """
     watch = watch or Watch()
+    if not watch.needs_all_rows:
+        predictor.engine_for(list(jobs.values()), next((kept for path in jobs if (kept := begun_with(path)) is not None), None))
     journals = {} if watch.needs_all_rows else {path: found for path, job in jobs.items() if (found := open_journal(path, job, predictor))}
     works = {path: _after(job, journals.get(path)) for path, job in jobs.items()}
     written: list[Path] = []
@@ -128,7 +130,7 @@ def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
     facts = json.loads(predictor.provenance(job.raster, job.facts))
     layers = layers_of(predictor.options, predictor.bundle.legend)
     asked = predictor.options.model_dump(include={"probabilities", "entropy"})
-    return Journal(path, {**facts, **predictor.runtime_facts(), **asked}, job.mapped.shape[1], sum(layer.bands for layer in layers))
+    return Journal(path, {**facts, **predictor.runtime_facts([job]), **asked}, job.mapped.shape[1], sum(layer.bands for layer in layers))
 
 
 def _is_large(job: Job) -> bool:

@@ -6,6 +6,8 @@ from pydantic import AfterValidator, Field
 
 from terrazzo.options import Options
 
+EngineName = Literal["torch", "openvino", "onnx"]
+BatchSize = Annotated[int, Field(ge=1, le=1024)]
 Scale = Annotated[float, Field(ge=0.25, le=4)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 FoundThreshold = Literal["best", "best_f2", "otsu"]
@@ -30,7 +32,16 @@ class PredictionOptions(Options):
         description="Weight of a window's pixels from centre to border; flat: the plain mean of all windows; crop: each pixel from the "
         "window in whose middle it lies, the rest is cut off.",
     )
-    batch_size: int = Field(8, ge=1, le=1024, description="Windows a forward pass.")
+    engine: EngineName | Literal["auto"] = Field(
+        "auto",
+        description="What computes: torch, openvino (on CPUs), onnx (ONNX Runtime, on CPUs). auto: for large work on a CPU OpenVINO, where "
+        "it is installed, agrees with torch and is faster; else torch.",
+    )
+    batch_size: BatchSize | Literal["auto"] = Field(
+        "auto",
+        description="Windows that are computed at once. auto: on a CPU one a thread, else as many as are mapped fastest. Halved where "
+        "memory is short.",
+    )
     probabilities: bool = Field(False, description="Also write the class probabilities, as uint16, 65535 = 1.")
     entropy: bool = Field(
         False,

@@ -58,7 +58,7 @@ class Model:
             "bands": card.bands,
             "window": "{} x {} pixels".format(*card.window),
             "cell size": "not known" if card.cell_size is None else "{:g} x {:g}".format(*card.cell_size),
-            "device": self._predictor.engine.runtime.device.type,
+            "device": self._predictor.device.type,
         }
         return panel("Model", facts, self.legend)
 

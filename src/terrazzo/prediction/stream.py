@@ -15,19 +15,20 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from terrazzo.errors import DataError, ModelError
+from terrazzo.errors import DataError, ModelError, RasterError
 from terrazzo.labels.area import Area
 from terrazzo.models.bundle import Bundle
-from terrazzo.models.network import choose_runtime
 from terrazzo.prediction.blend import BlendBand, BlendedRows
-from terrazzo.prediction.engine import Engine, ReadWindow
+from terrazzo.prediction.engines.choose import Chooser, runtime_facts
+from terrazzo.prediction.engines.engine import Engine, PredictedWindow, ReadWindow
+from terrazzo.prediction.engines.probe import Work, noise
 from terrazzo.prediction.frame import first_needed, frame, on_map, touching
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.rows import RowsT
-from terrazzo.prediction.refine.views import views_of
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.prediction.unreadable import Gaps
 from terrazzo.progress import Advance
@@ -37,8 +38,6 @@ from terrazzo.samples.chip import to_chip
 from terrazzo.samples.scaling import Scaling
 
 T = TypeVar("T")
-PredictedWindow = tuple[ReadWindow, NDArray[np.uint16] | None]
-"""A window and its probabilities (classes, height, width), 65535 = 1; None where it has no valid pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,34 +103,41 @@ class Predictor:
     """A model ready to predict, and how."""
 
     bundle: Bundle
-    engine: Engine
     options: PredictionOptions
+    chooser: Chooser
 
     @classmethod
     def of(cls, bundle: Bundle, device: str, options: PredictionOptions) -> "Predictor":
-        """Put a model on a device. Raises EnvironmentFault if it is not there."""
-        runtime = choose_runtime(device, options.precision)
+        """A model on a device. Raises EnvironmentFault if that is not there, RecipeError if the options do not go with it."""
         if options.hdu is not None:
             reading = bundle.card.reading.model_copy(update={"hdu": options.hdu})
             bundle = replace(bundle, card=bundle.card.model_copy(update={"reading": reading}))
-        return cls(bundle=bundle, engine=Engine(bundle, runtime, options.batch_size, views_of(options)), options=options)
+        return cls(bundle=bundle, options=options, chooser=Chooser(bundle, device, options))
+
+    @property
+    def device(self) -> torch.device:
+        """What computes the network computes on it."""
+        return self.chooser.device
 
     def provenance(self, raster: Raster, others: Mapping[str, object] = MappingProxyType({})) -> str:
         """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents.
 
         others: what else it depends on.
         """
-        options = self.options.model_dump(mode="json", exclude={"probabilities", "entropy", "format", "batch_size"})
+        options = self.options.model_dump(mode="json", exclude={"probabilities", "entropy", "format", "engine", "batch_size"})
         image, *joined = raster.digests()
         facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options, **others}
         if joined:
             facts["extra_bands"] = joined
         return json.dumps(facts, sort_keys=True)
 
-    def runtime_facts(self) -> dict[str, str]:
+    def engine_for(self, jobs: Sequence[Job], kept: Mapping[str, object] | None = None) -> Engine:
+        """What computes the jobs. kept: the runtime facts of when they were begun. Raises EnvironmentFault or ModelError; see Chooser."""
+        return self.chooser.engine_for(_work_of(jobs, self.bundle), kept)
+
+    def runtime_facts(self, jobs: Sequence[Job], kept: Mapping[str, object] | None = None) -> dict[str, str | int]:
         """What of this machine the last digit of a probability may depend on."""
-        runtime = self.engine.runtime
-        return {"engine": "torch", "device": runtime.device.type, "precision": runtime.precision}
+        return runtime_facts(self.engine_for(jobs, kept))
 
     def job(self, raster: Raster, wanted: Callable[[Window], bool] | None = None, full: Raster | None = None) -> Job:
         """The job of a whole raster, with the model's window or the one that the options give.
@@ -180,6 +186,25 @@ def options_of(bundle: Bundle, given: Mapping[str, object]) -> PredictionOptions
         raise ModelError(f"The model's own recipe has a [prediction] that is not valid ({str(error).splitlines()[0]}).") from error
 
 
+def _work_of(jobs: Sequence[Job], bundle: Bundle) -> Work:
+    pixels = sum(windows_of([job]) * job.grid.size[0] * job.grid.size[1] for job in jobs)
+    return Work(pixels=pixels, window=lambda: _some_window(jobs, bundle))
+
+
+def _some_window(jobs: Sequence[Job], bundle: Bundle) -> NDArray[np.float32]:
+    """The pixels of a window in the middle of the first job; noise if it has none, or cannot be read."""
+    if not jobs:
+        return noise(bundle.card.bands, *bundle.card.window)
+    grid, raster = jobs[0].grid, jobs[0].raster
+    row = grid.row(grid.row_starts[len(grid.row_starts) // 2])
+    try:
+        with raster:
+            pixels = raster.read(row[len(row) // 2])
+    except RasterError:
+        return noise(raster.bands, *grid.size)
+    return to_chip(pixels, bundle.scaling, grid.size) if pixels.valid.any() else noise(raster.bands, *grid.size)
+
+
 def windows_of(jobs: Sequence[Job]) -> int:
     """How many windows the jobs have together."""
     return sum(len(each.row_starts) * len(each.grid.col_starts) for each in jobs)
@@ -187,7 +212,9 @@ def windows_of(jobs: Sequence[Job]) -> int:
 
 def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) -> Iterator[BlendedRows]:
     """Finished rows of each job in turn, top to bottom; together they hold every row of its map that is wanted once."""
-    bundle, engine = predictor.bundle, predictor.engine
+    if not jobs:
+        return
+    bundle, engine = predictor.bundle, predictor.engine_for(jobs)
     predicted = engine.run(ahead(_read(jobs, bundle.scaling), 2 * engine.batch_size))
     for each in jobs:
         band = BlendBand(each.grid, len(bundle.legend.classes), predictor.options.blend)

@@ -208,7 +208,7 @@ def _facts(samples: Samples, part: str, predictor: Predictor, rows: Sequence[Map
     counts = samples.frame["split"].value_counts()
     split = ", ".join(f"{name} {counts[name]:,}" for name in PARTS if name in counts)
     parameters = sum(parameter.numel() for parameter in predictor.bundle.network.parameters())
-    card, runtime = predictor.bundle.card, predictor.engine.runtime
+    card, runtime = predictor.bundle.card, predictor.runtime_facts([])
     cells = f", cells of {card.cell_size[0]:g} x {card.cell_size[1]:g}" if card.cell_size else ""
     seconds = sum(row["seconds"] for row in rows)
     return [
@@ -218,7 +218,7 @@ def _facts(samples: Samples, part: str, predictor: Predictor, rows: Sequence[Map
         ("Evaluated part", part),
         ("Network", f"{card.network.name}, {parameters / 1e6:.2f} million weights"),
         ("Training", f"{counted(len(rows), 'epoch')}, {max(1, round(seconds / 60)):,} min"),
-        ("Computed on", f"{runtime.device.type}, {runtime.precision}"),
+        ("Computed on", f"{runtime['device']}, {runtime['precision']}"),
         ("Versions", versions_text()),
     ]
 

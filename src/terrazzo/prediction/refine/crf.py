@@ -42,7 +42,7 @@ class CrfStage:
     @classmethod
     def of(cls, predictor: Predictor) -> "CrfStage":
         """The stage that the options ask for: on the GPU if the model is on one, else on the processor."""
-        device = predictor.engine.runtime.device
+        device = predictor.device
         return cls(
             field=_field(predictor.options),
             scaling=predictor.bundle.scaling,

@@ -6,6 +6,7 @@ from terrazzo.models.bundle import load_bundle
 from terrazzo.models.free_memory import free_bytes
 from terrazzo.models.network import Runtime, build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
+from terrazzo.prediction.engines.choose import batch_before_trial
 from terrazzo.samples.store import MEGABYTE, kept_bytes
 from terrazzo.training.finders.memory import ENCODERS_BYTES, PROGRAM_BYTES, Batches, MemoryNeed, memory_need
 from terrazzo.training.losses.total import build_loss, check_loss
@@ -84,10 +85,11 @@ def training_need(context: Context, pairs: PairFacts) -> TrainingNeed:
     network = runtime.place(build_network(_network_options(context), batches.bands, batches.classes))
     loss = build_loss(recipe.training, None if recipe.training.class_weights == "none" else [1.0] * len(names), runtime.device)
     on_cpu = runtime.device.type == "cpu"
+    windows = batch_before_trial(recipe.prediction, runtime.device, context.threads)
     return TrainingNeed(
         runtime=runtime,
         options=recipe.training,
-        need=memory_need(network, runtime, loss, recipe.training, batches, recipe.prediction.batch_size),
+        need=memory_need(network, runtime, loss, recipe.training, batches, windows),
         program=(PROGRAM_BYTES + (ENCODERS_BYTES if recipe.model.architecture else 0)) if on_cpu else 0,
         images=_kept(context, pairs) if on_cpu else 0,
         free=free_bytes(runtime.device),

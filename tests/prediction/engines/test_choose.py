@@ -1,0 +1,199 @@
+"""Which engine a model is predicted with: small work is torch's, large work the quicker engine's that agrees."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from terrazzo.errors import ConflictError, EnvironmentFault
+from terrazzo.prediction import maps
+from terrazzo.prediction.engines import choose, openvino_engine
+from terrazzo.prediction.engines.choose import Chooser
+from terrazzo.prediction.engines.forward import Means
+from terrazzo.prediction.engines.probe import Tried, Work, fault_of, noise, tried
+from terrazzo.prediction.journal import JOURNAL, journal_folder
+from terrazzo.prediction.maps import write_maps
+from terrazzo.prediction.options import PredictionOptions
+from terrazzo.progress import Silent
+
+SMALL, LARGE = (Work(pixels=pixels, window=lambda: noise(2, 16, 16)) for pixels in (1000, 2**30))
+Change = Callable[[Tensor], Tensor]
+
+
+class Fake:
+    """In OpenVINO's place: the network's own probabilities, changed, and as slow as asked for."""
+
+    device = torch.device("cpu")
+    alone = True
+
+    def __init__(self, bundle: Any, change: Change, seconds: float) -> None:
+        self.means = Means(engine="openvino", device="cpu", precision="float32")
+        self._network, self._change, self._seconds = bundle.network, change, seconds
+
+    def __call__(self, images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self._change(self._network(images).softmax(1))
+
+
+@pytest.fixture
+def chosen(make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The engine that is chosen where OpenVINO gives changed probabilities and a pass takes a share of torch's time."""
+    bundle = make_bundle()
+
+    def choice(work: Work = LARGE, change: Change = lambda shares: shares, seconds: float = 0.5, **options: Any) -> str:
+        monkeypatch.setattr(openvino_engine, "is_installed", lambda: True)
+        monkeypatch.setattr(choose, "OpenVinoForward", lambda bundle, _precision, _streams: Fake(bundle, change, seconds))
+
+        def timed(forward: Any, chip: Any) -> Any:
+            found = tried(forward, chip)
+            return Tried(probabilities=found.probabilities, seconds=seconds if isinstance(forward, Fake) else 1.0)
+
+        monkeypatch.setattr(choose, "tried", timed)
+        given = PredictionOptions(**{"precision": "float32", **options})
+        return Chooser(bundle, "cpu", given).engine_for(work).forward.means.engine
+
+    return choice
+
+
+def test_large_work_is_openvinos(chosen: Callable[..., str]) -> None:
+    assert chosen() == "openvino"
+
+
+def test_small_work_is_torchs(chosen: Callable[..., str]) -> None:
+    assert chosen(work=SMALL) == "torch"
+
+
+def test_what_is_asked_for_is_not_tried(chosen: Callable[..., str]) -> None:
+    assert chosen(engine="torch") == "torch"
+    assert chosen(engine="openvino", work=SMALL, seconds=2) == "openvino"
+
+
+def test_a_slower_engine_is_not_taken(chosen: Callable[..., str], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert chosen(seconds=1.5) == "torch"
+    assert "OpenVINO is not used: it takes 1.5 s a window, torch 1 s." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda shares: shares.roll(1, 1), "its classes are those of torch"),
+        (lambda shares: shares * 0.9, "a probability differs by 0."),
+        (lambda shares: shares * torch.nan, "not all of its probabilities are numbers"),
+    ],
+)
+def test_an_engine_that_does_not_agree_is_not_taken(
+    chosen: Callable[..., str], caplog: pytest.LogCaptureFixture, change: Change, reason: str
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert chosen(change=change) == "torch"
+    assert f"OpenVINO is not used: {reason}" in caplog.text
+
+
+def test_small_work_before_is_no_choice_for_large_work(make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_engine, "is_installed", lambda: True)
+    monkeypatch.setattr(Chooser, "_quicker", lambda self, _plain, _work: Fake(make_bundle(), lambda shares: shares, 0))
+    chooser = Chooser(make_bundle(), "cpu", PredictionOptions(precision="float32"))
+    assert [chooser.engine_for(work).forward.means.engine for work in (SMALL, LARGE, SMALL)] == ["torch", "openvino", "openvino"]
+
+
+def test_an_engine_that_is_not_there(make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_engine, "is_installed", lambda: False)
+    chooser = Chooser(make_bundle(), "cpu", PredictionOptions(engine="openvino"))
+    with pytest.raises(EnvironmentFault, match=r"OpenVINO is not installed here\. Run: pip install terrazzo\[openvino\]"):
+        chooser.engine_for(SMALL)
+
+
+def test_bfloat16_that_does_not_do_for_a_model_gives_way_to_float32(
+    make_bundle: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The model's classes are nearly equal, so that rounding decides between them."""
+    bundle = make_bundle()
+    with torch.no_grad():
+        bundle.network.head.weight.mul_(1e-4)
+        bundle.network.head.bias.fill_(3.0)
+    monkeypatch.setattr("terrazzo.models.network.precision_for", lambda _: ("bfloat16", "for the test"))
+    chooser = Chooser(bundle, "cpu", PredictionOptions())
+    assert chooser.engine_for(SMALL).forward.means.precision == "float32"
+    assert "bfloat16 does not do for this model: its classes are those of torch in float32 in" in caplog.text
+    sure = make_bundle()
+    with torch.no_grad():
+        sure.network.head.bias.copy_(torch.tensor([0.0, 90.0, 0.0]))
+    assert Chooser(sure, "cpu", PredictionOptions()).engine_for(SMALL).forward.means.precision == "bfloat16"
+
+
+def test_rounding_may_move_a_probability_but_not_the_classes() -> None:
+    exact = torch.tensor([0.9, 0.1]).reshape(1, 2, 1, 1).expand(1, 2, 10, 10)
+    rough = torch.tensor([0.85, 0.15]).reshape(1, 2, 1, 1).expand(1, 2, 10, 10)
+    assert fault_of(rough, exact, rounded=True) is None
+    assert fault_of(rough, exact, rounded=False) == "a probability differs by 0.050 from that of torch"
+
+
+class TestGoingOn:
+    """A map that was broken off is finished with the engine that began it, whatever would be chosen now."""
+
+    @pytest.fixture(autouse=True)
+    def _small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(maps, "BLOCK_PX", 1000)
+
+    def _break_off(self, target: Path, predictor: Any, image: Path) -> dict[str, Any]:
+        job = predictor.open_job(image)
+        read = job.raster.read
+
+        def broken(window: Any = None) -> Any:
+            if window is not None and window.row_off >= 64:
+                raise KeyboardInterrupt
+            return read(window)
+
+        job.raster.read = broken
+        with pytest.raises(KeyboardInterrupt):
+            write_maps({target: job}, predictor, Silent())
+        made_with: dict[str, Any] = json.loads((journal_folder(target) / JOURNAL).read_text().split("\n")[1])["made_with"]
+        return made_with
+
+    @pytest.mark.skipif(not openvino_engine.is_installed(), reason="OpenVINO is not installed")
+    def test_with_the_engine_that_began_it(
+        self, tmp_path: Path, make_bundle: Any, make_predictor: Any, write_tiff: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        image, bundle = write_tiff(100, 40), make_bundle()
+        monkeypatch.setattr(choose, "WORTH_CONVERTING_PX", 1)
+        monkeypatch.setattr(Chooser, "_quicker", lambda self, _plain, _work: self._made("openvino", "float32"))
+        made_with = self._break_off(tmp_path / "out" / "a_predseg.tif", make_predictor(bundle), image)
+        assert (made_with["engine"], made_with["device"], made_with["precision"]) == ("openvino", "cpu", "float32")
+        whole = tmp_path / "whole" / "a_predseg.tif"
+        write_maps({whole: make_predictor(bundle).open_job(image)}, make_predictor(bundle), Silent())
+        monkeypatch.setattr(Chooser, "_quicker", _never)
+        predictor = make_predictor(bundle)
+        write_maps({tmp_path / "out" / "a_predseg.tif": predictor.open_job(image)}, predictor, Silent())
+        assert (tmp_path / "out" / "a_predseg.tif").read_bytes() == whole.read_bytes()
+
+    def test_not_where_another_is_asked_for(self, tmp_path: Path, make_bundle: Any, make_predictor: Any, write_tiff: Any) -> None:
+        image, bundle, target = write_tiff(100, 40), make_bundle(), tmp_path / "out" / "a_predseg.tif"
+        self._break_off(target, make_predictor(bundle), image)
+        predictor = make_predictor(bundle, engine="onnx")
+        with pytest.raises(ConflictError, match=r"engine torch \(now onnx\)"):
+            write_maps({target: predictor.open_job(image)}, predictor, Silent())
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("tried anew")
+
+
+def test_the_trial_is_on_a_window_of_the_work(make_predictor: Any, write_tiff: Any) -> None:
+    """Of pixels as the model reads them; noise where there are none."""
+    from terrazzo.prediction.stream import _work_of
+
+    predictor = make_predictor()
+    hole = np.ones((40, 56), np.bool_)
+    full, empty = (predictor.open_job(write_tiff(40, 56, name=name, hole=mask)) for name, mask in (("a.tif", None), ("b.tif", hole)))
+    read = _work_of([full, empty], predictor.bundle)
+    assert read.pixels == 2 * 4 * 6 * 16 * 16
+    assert read.window().shape == (2, 16, 16)
+    assert not np.array_equal(read.window(), noise(2, 16, 16))
+    assert np.array_equal(_work_of([empty], predictor.bundle).window(), noise(2, 16, 16))
