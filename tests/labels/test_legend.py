@@ -301,6 +301,28 @@ class TestInstances:
             self.LEGEND.encode(np.array([[0.5, 5]]))
 
 
+class TestUnsure:
+    def legend(self, *values: int) -> Legend:
+        return Legend(classes=tuple(LegendClass(value=value, name=f"c{value}", color=(value, 0, 0)) for value in values))
+
+    def test_has_the_highest_free_value_is_no_class_and_is_left_out_when_read_again(self) -> None:
+        legend = self.legend(3, 254).with_unsure()
+        assert [(entry.value, entry.name) for entry in legend.shown] == [(3, "c3"), (254, "c254"), (253, "unsure")]
+        values = np.array([[3, 254, 253, 255]], np.uint8)
+        assert legend.decode(np.array([[0, 1, 2, 255]], np.uint8)).tolist() == values.tolist()
+        assert legend.plain().encode(values).tolist() == [[0, 1, 255, 255]]
+        assert legend.plain().encode(values.astype(np.int16)).tolist() == [[0, 1, 255, 255]]
+        assert Legend.from_json(legend.to_json()) == legend
+        assert "unsure" not in self.legend(3, 254).to_json()
+
+    def test_needs_a_free_value_and_its_name(self) -> None:
+        with pytest.raises(LabelError, match="has all values from 0 to 254; what is unsure cannot be told apart"):
+            self.legend(*range(255)).with_unsure()
+        named = Legend(classes=(LegendClass(value=0, name="a", color=(0, 0, 0)), LegendClass(value=1, name="unsure", color=(0, 0, 0))))
+        with pytest.raises(LabelError, match="has a class 'unsure' already"):
+            named.with_unsure()
+
+
 class TestAgainstRest:
     @given(
         raw=hnp.arrays(

@@ -16,6 +16,8 @@ from terrazzo.errors import RasterError
 from terrazzo.labels.legend import Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
 from terrazzo.prediction.maps import Watch, map_path, probabilities_path, provenance_of, write_maps
+from terrazzo.prediction.outputs.areas import class_areas
+from terrazzo.prediction.prediction import Prediction
 from terrazzo.prediction.stream import Job, predict_rows
 from terrazzo.progress import Silent
 from terrazzo.rasters.raster import Raster, open_raster
@@ -68,6 +70,34 @@ def test_a_geotiff_map_has_the_grid_the_values_and_the_legend(
         assert Legend.from_json(found.tags()["TERRAZZO_LEGEND"]) == predictor.bundle.legend
         assert found.colormap(1)[9] == (9, 0, 0, 255)
     assert provenance_of(out) == predictor.provenance(open_raster(path))
+
+
+@pytest.mark.parametrize("median", [0, 2])
+@pytest.mark.parametrize("threshold", [None, {"wood": 0.3}, {"wood": "otsu"}])
+def test_pixels_that_are_unsure_have_a_value_of_their_own(
+    make_predictor: Any, write_tiff: Any, tmp_path: Path, threshold: Any, median: int
+) -> None:
+    hole = np.zeros((40, 56), np.bool_)
+    hole[3:9, 4:30] = True
+    path, out = write_tiff(40, 56, hole=hole), tmp_path / "image_predseg.tif"
+    plain, predictor = (make_predictor(threshold=threshold, median=median, unsure=unsure) for unsure in (None, 0.6))
+    write_maps({out: predictor.open_job(path)}, predictor, Silent())
+    classes = Prediction(plain.open_job(path), plain).classes
+    rows = list(predict_rows([plain.open_job(path)], plain, lambda _: None))
+    largest = np.concatenate([each.probabilities().max(axis=0) for each in rows]) / PROBABILITY_ONE
+    with rasterio.open(out) as found:
+        values = found.read(1)
+        assert found.colormap(1)[254] == (128, 128, 128, 255)
+        legend = Legend.from_json(found.tags()["TERRAZZO_LEGEND"])
+    assert (legend.names, legend.shown[-1].name) == (("sea", "sand", "wood"), "unsure")
+    assert np.array_equal(values == 255, hole)
+    assert np.array_equal(values, Prediction(predictor.open_job(path), predictor).classes)
+    if not median:
+        assert np.array_equal(values, np.where((largest < 0.6) & ~hole, 254, classes))
+    assert 0.05 < np.mean(values == 254) < 0.95
+    assert np.array_equal(legend.plain().encode(values) == 255, (values == 254) | hole)
+    areas = {area.name: area.pixels for area in class_areas(out)}
+    assert areas["unsure"] == np.count_nonzero(values == 254)
 
 
 def test_a_png_map_has_class_values_as_its_indices(make_bundle: Any, make_predictor: Any, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import torch
@@ -20,6 +22,7 @@ from PIL import Image
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, ModelError, RasterError, RecipeError
 from terrazzo.models.bundle import CARD, load_bundle
 from terrazzo.workflows.context import Context
+from terrazzo.workflows.evaluate import evaluate
 from terrazzo.workflows.model import load
 from terrazzo.workflows.predict import predict
 
@@ -94,6 +97,23 @@ def test_thresholds_of_the_class_of_two(tiny_run: Any, tmp_path: Path, context_o
     assert np.array_equal(best == 7, valid & (water / 65535 >= threshold - 1e-9))
     with pytest.raises(RecipeError, match="names sand; the classes are land, water"):
         mapped("other", "{sand = 0.5}")
+
+
+def test_what_is_unsure_is_no_class_to_those_who_read_the_map(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    image, labels, maps = tiny_run.folder / "images" / "d.tif", tiny_run.folder / "labels" / "d.png", tmp_path / "maps"
+    context = context_of(None, "prediction.unsure=0.6", "prediction.probabilities=true")
+    predict(tiny_run.run, [image], maps, context, overlay=True, polygons=True)
+    with rasterio.open(maps / "d_predseg.tif") as file:
+        values = file.read(1)
+    counted = json.loads(Path(str(evaluate(maps, labels, tmp_path / "out", context).written["evaluation"])).read_text(encoding="utf-8"))
+    truth = np.asarray(Image.open(labels))
+    assert 0 < np.count_nonzero(values == 254) < values.size - 20
+    assert counted["pixels"]["unpredicted"] == np.count_nonzero((values >= 254) & (truth != 255))
+    assert [entry["name"] for entry in counted["pixels"]["classes"]] == ["land", "water"]
+    polygons = geopandas.read_file(maps / "d_polygons.gpkg")
+    assert set(polygons["name"]) <= {"land", "water"}
+    assert polygons["pixels"].sum() == np.count_nonzero(np.isin(values, [0, 7]))
+    assert pd.read_csv(maps / "areas.csv")["name"].tolist() == ["land", "water", "unsure"]
 
 
 def test_the_second_time_maps_are_kept(tiny_run: Any, tmp_path: Path, one: Context) -> None:

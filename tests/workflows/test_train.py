@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from terrazzo.errors import ConflictError, DataError, DivergedError, EnvironmentFault, ModelError, RecipeError
+from terrazzo.errors import ConflictError, DataError, DivergedError, EnvironmentFault, LabelError, ModelError, RecipeError
 from terrazzo.models.bundle import load_bundle
 from terrazzo.recipes.recipe import load_recipe
 from terrazzo.reporting.figures import score_text
@@ -189,6 +189,18 @@ def test_the_model_knows_the_best_thresholds_by_the_validation_part_alone(
         file.write(file.read()[:, ::-1])
     train(data, tmp_path / "run", context=context_of(data))
     assert load_bundle(tmp_path / "run").card.thresholds == found
+
+
+def test_a_run_counts_what_its_maps_leave_unsure_as_not_predicted(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    train(data, tmp_path / "run", context=context_of(data, "prediction.unsure=0.55"))
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))
+    with rasterio.open(tmp_path / "run" / "maps" / "d_predseg.tif") as file:
+        unsure = file.read(1) == 254
+    truth = np.asarray(Image.open(data.parent / "labels" / "d.png"))
+    assert found["pixels"]["unpredicted"] == np.count_nonzero(unsure & (truth != 255))
+    assert found["pixels"]["unpredicted"] > 0
+    assert found["valid_pixels"] + found["pixels"]["unpredicted"] == 40 * 48 - 20 - 1
+    assert "labelled pixels have no prediction and are in no score" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_scaling_counts_every_valid_training_pixel_once(tiny_run: Any) -> None:
@@ -475,6 +487,7 @@ class TestRefused:
         ("sets", "said"),
         [
             (["prediction.threshold={ship = 0.3}"], "prediction.threshold names ship; the classes are land, water"),
+            (["prediction.unsure=0.6", "legend.classes=['land', 'unsure']"], "has a class 'unsure' already"),
             (
                 ["prediction.threshold=best", "split.validation_scenes=[]"],
                 "the best one of 'water', which no pixel of the validation part was",
@@ -484,7 +497,7 @@ class TestRefused:
     def test_a_threshold_that_could_not_be_applied_before_any_work(
         self, data: Path, tmp_path: Path, context_of: ContextOf, sets: list[str], said: str
     ) -> None:
-        with pytest.raises(RecipeError, match=said):
+        with pytest.raises((RecipeError, LabelError), match=said):
             train(data, tmp_path / "run", context=context_of(data, *sets))
         assert not (tmp_path / "run" / "checkpoints").exists()
 

@@ -18,6 +18,8 @@ from terrazzo.labels.sentences import counted, listed
 IGNORE = 255
 """Index of pixels that are left out, and their value in maps."""
 LARGEST_VALUE = 254
+UNSURE, UNSURE_COLOR = "unsure", (128, 128, 128)
+"""What pixels are called that a map decides for no class, and how they are shown."""
 NOWHERE = -1
 """The class index of raw values that are outside the legend; a remap to this takes one out of it."""
 
@@ -51,6 +53,8 @@ class Legend:
     mapped itself."""
     encoding: Encoding = "values"
     """What mask files hold. Instances: every number above 0 counts as 1."""
+    unsure: LegendClass | None = None
+    """What a map shows where it decides for no class, as index len(classes); read again, such pixels are left out."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,6 +67,11 @@ class Legend:
     @property
     def colors(self) -> tuple[Color, ...]:
         return tuple(entry.color for entry in self.classes)
+
+    @property
+    def shown(self) -> tuple[LegendClass, ...]:
+        """All that a map shows: the classes, by their indices, and what is unsure."""
+        return self.classes if self.unsure is None else (*self.classes, self.unsure)
 
     @property
     def background(self) -> int:
@@ -138,6 +147,17 @@ class Legend:
             aliases={key: IGNORE if index == IGNORE else int(index == target) for key, index in self._named.items()},
         )
 
+    def with_unsure(self) -> "Legend":
+        """The same classes, and UNSURE with the highest value that no class has.
+
+        Raises LabelError if there is none, or a class is called so.
+        """
+        free = sorted({*range(LARGEST_VALUE + 1)} - {*self.values})
+        if not free or UNSURE in self.names:
+            taken = f"has a class '{UNSURE}' already" if free else f"has all values from 0 to {LARGEST_VALUE}"
+            raise LabelError(f"The legend {taken}; what is unsure cannot be told apart in a map. Leave out [prediction] unsure.")
+        return replace(self, unsure=LegendClass(value=free[-1], name=UNSURE, color=UNSURE_COLOR))
+
     def encode(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
         """Class indices of raw mask values, in the legend's order, 255 where left out.
 
@@ -156,7 +176,7 @@ class Legend:
         return self._encode_any(raw, valid)
 
     def decode(self, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Class values of class indices; 255 stays 255. Indices and values are (height, width)."""
+        """Class values of class indices, that of `unsure` too; 255 stays 255. Indices and values are (height, width)."""
         return self._value_table[indices]
 
     def plain(self) -> "Legend":
@@ -165,7 +185,6 @@ class Legend:
 
     def to_json(self) -> str:
         """The legend as one line of JSON; `from_json` gives it back."""
-        classes = [{"value": entry.value, "name": entry.name, "color": hex_color(entry.color)} for entry in self.classes]
         rest = {
             "remap": {str(raw): value for raw, value in self.remap.items()},
             "threshold": self.threshold,
@@ -174,7 +193,9 @@ class Legend:
             "snap": self.snap,
             "encoding": self.encoding,
         }
-        return json.dumps({"classes": classes, **rest}, ensure_ascii=False)
+        if self.unsure is not None:
+            rest["unsure"] = _plain(self.unsure)
+        return json.dumps({"classes": [_plain(entry) for entry in self.classes], **rest}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Legend":
@@ -184,10 +205,7 @@ class Legend:
         """
         try:
             read = json.loads(text)
-            classes = tuple(
-                LegendClass(value=int(entry["value"]), name=str(entry["name"]), color=parse_color(entry["color"]))
-                for entry in read["classes"]
-            )
+            classes = tuple(_from_plain(entry) for entry in read["classes"])
             remap = {int(raw): int(value) for raw, value in read.get("remap", {}).items()}
             threshold, ignore = read.get("threshold"), read.get("ignore", IGNORE)
             legend = cls(
@@ -198,6 +216,7 @@ class Legend:
                 aliases={str(name): int(value) for name, value in read.get("aliases", {}).items()},
                 snap=bool(read.get("snap", False)),
                 encoding=_encoding(read.get("encoding", "values")),
+                unsure=_from_plain(read["unsure"]) if "unsure" in read else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LabelError(f"The text is not a legend of Terrazzo: {text[:60]!r}.") from error
@@ -229,6 +248,8 @@ class Legend:
             known.pop(raw, None)
             if value == IGNORE or value in self._positions:
                 known[raw] = IGNORE if value == IGNORE else self._positions[value]
+        if self.unsure is not None:
+            known[self.unsure.value] = IGNORE
         return known if self.ignore is None or self._folds else known | {self.ignore: IGNORE}
 
     @property
@@ -256,7 +277,7 @@ class Legend:
     @cached_property
     def _value_table(self) -> NDArray[np.uint8]:
         table = np.full(256, IGNORE, np.uint8)
-        table[: len(self.classes)] = self.values
+        table[: len(self.shown)] = [entry.value for entry in self.shown]
         return table
 
     def _encode_bytes(self, raw: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
@@ -311,6 +332,14 @@ def _looked_up(raw: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.u
     """The entry of a table for each byte; several times faster than indexing the table."""
     found: NDArray[np.uint8] = cv2.LUT(raw, table) if raw.size else raw.copy()  # type: ignore[assignment]
     return found.reshape(raw.shape)
+
+
+def _plain(entry: LegendClass) -> dict[str, Any]:
+    return {"value": entry.value, "name": entry.name, "color": hex_color(entry.color)}
+
+
+def _from_plain(entry: Mapping[str, Any]) -> LegendClass:
+    return LegendClass(value=int(entry["value"]), name=str(entry["name"]), color=parse_color(entry["color"]))
 
 
 def _encoding(text: str) -> Encoding:

@@ -54,7 +54,7 @@ def probabilities_path(class_map: Path) -> Path:
 
 def layer_paths(class_map: Path, predictor: Predictor) -> list[Path]:
     """The files beside a class map that the options ask for, each a layer."""
-    return [layer_path(class_map, layer.suffix) for layer in layers_of(predictor.options, predictor.bundle.legend)]
+    return [layer_path(class_map, layer.suffix) for layer in layers_of(predictor.options, predictor.legend)]
 
 
 def layer_path(class_map: Path, suffix: str) -> Path:
@@ -74,8 +74,8 @@ def provenance_of(class_map: Path) -> str | None:
 def map_style(legend: Legend, provenance: str) -> MapStyle:
     """How a map shows its legend, and carries it: with the rules for raw masks, so that such masks can be compared with it."""
     return MapStyle(
-        colors=dict(zip(legend.values, legend.colors, strict=True)),
-        names=dict(zip(legend.values, legend.names, strict=True)),
+        colors={entry.value: entry.color for entry in legend.shown},
+        names={entry.value: entry.name for entry in legend.shown},
         legend_json=legend.to_json(),
         provenance_json=provenance,
     )
@@ -108,12 +108,12 @@ def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progres
     journals = {} if watch.needs_all_rows else {path: found for path, job in jobs.items() if (found := open_journal(path, job, predictor))}
     works = {path: _after(job, journals.get(path)) for path, job in jobs.items()}
     written: list[Path] = []
-    tally = Tally(predictor.bundle.legend)
+    tally = Tally(predictor.legend)
     todo = list(works.values())
     with progress.task("predict", windows_of(needed_jobs(todo, predictor)), "windows") as advance:
         pieces = finished_rows(todo, predictor, advance)
         for path, work in works.items():
-            own = Tally(predictor.bundle.legend, THINNED if _is_large(work) else 1)
+            own = Tally(predictor.legend, THINNED if _is_large(work) else 1)
             one = _OneMap(path, work, predictor, watch, own)
             written += one.write_whole(pieces) if path not in journals else one.write_on(pieces, journals[path])
             tally.add_notes(own.notes())
@@ -128,7 +128,7 @@ def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
     if not _is_large(job):
         return None
     facts = json.loads(predictor.provenance(job.raster, job.facts))
-    layers = layers_of(predictor.options, predictor.bundle.legend)
+    layers = layers_of(predictor.options, predictor.legend)
     asked = predictor.options.model_dump(include={"probabilities", "entropy"})
     return Journal(path, {**facts, **predictor.runtime_facts([job]), **asked}, job.mapped.shape[1], sum(layer.bands for layer in layers))
 
@@ -160,7 +160,7 @@ class _OneMap:
 
     def __init__(self, path: Path, work: Job, predictor: Predictor, watch: Watch, tally: Tally) -> None:
         self._path = path
-        self._layers = layers_of(predictor.options, predictor.bundle.legend)
+        self._layers = layers_of(predictor.options, predictor.legend)
         self._work = work
         self._predictor = predictor
         self._watch = watch
@@ -183,7 +183,7 @@ class _OneMap:
                     if self._work.gaps is not None:
                         self._work.gaps.add_notes(block.notes["gaps"])
                     put(block.indices, block.layers)
-                unkept = _Unkept(journal, self._work, self._tally, self._predictor.bundle.legend)
+                unkept = _Unkept(journal, self._work, self._tally, self._predictor.legend)
                 for rows in rows_of(self._work, pieces):
                     layers = stacked(self._layers, rows.blended)
                     unkept.add(rows, layers)
@@ -206,7 +206,7 @@ class _OneMap:
     @contextmanager
     def _writing(self, folder: Path) -> Iterator[Callable[[NDArray[np.uint8], NDArray[np.uint16] | None], None]]:
         """Yields what takes the next class indices (rows, width) and stacked layers; at the end the files in `folder` are whole."""
-        legend, grid = self._predictor.bundle.legend, self._work.mapped.grid
+        legend, grid = self._predictor.legend, self._work.mapped.grid
         style = map_style(legend, self._predictor.provenance(self._work.raster, self._work.facts))
         if self._path.suffix.lower() == ".fits":
             style = replace(style, cards=cards_of(self._work.mapped, self._predictor.bundle.card.reading.hdu))

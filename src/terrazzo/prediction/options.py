@@ -78,6 +78,11 @@ class PredictionOptions(Options):
         "classes. best, best_f2: the one with the highest F1 or F2 over the validation part, as train found it. otsu: the one that parts "
         "the probabilities of each image best. Default: each pixel takes its most probable class.",
     )
+    unsure: Probability | None = Field(
+        None,
+        description="Pixels whose largest probability is below this are 'unsure' in the map: a value of its own, the highest that no class "
+        "has. Default: every pixel has a class.",
+    )
     median: int = Field(
         0,
         ge=0,

@@ -38,7 +38,7 @@ class Model:
     @property
     def legend(self) -> Legend:
         """The classes of its maps."""
-        return self._predictor.bundle.legend
+        return self._predictor.legend
 
     def predict(self, image: str | Path, out: str | Path | None = None) -> "Prediction":
         """The prediction of an image; nothing is computed before it is asked for.
@@ -77,7 +77,7 @@ class Prediction:
         if height * width > LARGEST_ARRAY_PX:
             raise DataError(f"a map of {height} x {width} pixels is too large for memory. Write it with save(path).")
         out = np.empty((height, width), np.uint8)
-        legend, tally = self._predictor.bundle.legend, Tally(self._predictor.bundle.legend)
+        legend, tally = self._predictor.legend, Tally(self._predictor.legend)
         for rows in finished_rows([self._job], self._predictor, lambda _: None):
             out[rows.row_off : rows.row_end] = legend.decode(rows.indices)
             tally.add(rows.blended, rows.indices)

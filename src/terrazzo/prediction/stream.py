@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from terrazzo.errors import DataError, ModelError, RasterError
 from terrazzo.labels.area import Area
+from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import Bundle
 from terrazzo.prediction.blend import BlendBand, BlendedRows
 from terrazzo.prediction.engines.choose import Chooser, runtime_facts
@@ -118,6 +119,11 @@ class Predictor:
     def device(self) -> torch.device:
         """What computes the network computes on it."""
         return self.chooser.device
+
+    @property
+    def legend(self) -> Legend:
+        """Of the maps: the model's, with what is unsure if the options ask for it. Raises LabelError if that has no place in it."""
+        return self.bundle.legend if self.options.unsure is None else self.bundle.legend.with_unsure()
 
     def provenance(self, raster: Raster, others: Mapping[str, object] = MappingProxyType({})) -> str:
         """What a map of a raster was made with, as one line of JSON: model, options and image, by their contents.

@@ -18,7 +18,7 @@ from terrazzo.models.bundle import ModelCard, reading_of, without_paths
 from terrazzo.models.network import Runtime, build_network
 from terrazzo.models.pretrained import load_pretrained
 from terrazzo.models.start import go_on
-from terrazzo.prediction.refine.thresholds import asked_thresholds
+from terrazzo.prediction.refine.chain import check_decisions
 from terrazzo.rasters.raster import Pixels
 from terrazzo.rasters.window import cover
 from terrazzo.recipes.recipe import Recipe
@@ -66,7 +66,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
     logger.info("%s", draw_sentence(draw, lesson.legend.names, recipe.training.seed))
     check_batches(recipe, draw.size)
     check_loss(recipe.training, lesson.legend.names)
-    asked_thresholds(recipe.prediction, lesson.legend, validated_classes(lesson.samples))
+    check_decisions(recipe.prediction, lesson.legend, validated_classes(lesson.samples))
     if start is None:
         scaling = measure_scaling(train_part, lesson.store, recipe)
     else:

@@ -194,13 +194,14 @@ class _Counter:
         """Of the scene whose rows are coming."""
 
     def count(self, job: Job, rows: BlendedRows, indices: NDArray[np.uint8]) -> None:
+        """Pixels that are unsure count as not predicted."""
         scene = self.scenes[id(job.mapped)]
         name = scene.followed.name
         band = Window(col_off=0, row_off=rows.row_off, width=indices.shape[1], height=indices.shape[0])
         known = Rows(
             row_off=rows.row_off,
             truth=np.where(rows.valid, self._store.labels(name, band), IGNORE),
-            predicted=indices,
+            predicted=np.where(indices < len(rows.sums), indices, np.uint8(IGNORE)),
             probabilities=rows.probabilities(),
             instances=self._store.instances(name, band) if self._rule else None,
         )

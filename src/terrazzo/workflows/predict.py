@@ -67,7 +67,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
         jobs = jobs_within(jobs, area)
     todo = _undone(jobs, predictor)
     hdu = predictor.bundle.card.reading.hdu
-    others = MapFiles(legend=bundle.legend, overlay=overlay, polygons=polygons, runs=rle, isolate=isolate, hdu=hdu)
+    others = MapFiles(legend=predictor.legend, overlay=overlay, polygons=polygons, runs=rle, isolate=isolate, hdu=hdu)
     others.check(todo, out)
     check_areas(out)
     confidences: dict[Path, float | None] = {}

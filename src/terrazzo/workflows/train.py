@@ -164,7 +164,7 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
         sample = windows[number]
         pixels = store.image(sample.scene, sample.window)
         with open_raster(found.maps[sample.scene]) as class_map:
-            predicted = legend.plain().encode(class_map.read(sample.window).values[0])
+            predicted = predictor.legend.plain().encode(class_map.read(sample.window).values[0])
         return SampleView(values=pixels.values, valid=pixels.valid, truth=store.labels(sample.scene, sample.window), predicted=predicted)
 
     recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()

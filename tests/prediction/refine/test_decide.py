@@ -71,6 +71,15 @@ class TestPixels:
         )
         assert np.array_equal(Decision.of(("no", "yes"), {"yes": 0.5}).indices(rows), rows.indices())
 
+    @pytest.mark.parametrize("thresholds", [{}, {"wood": 0.1}])
+    def test_below_the_least_probability_a_pixel_is_unsure_whatever_its_threshold(self, thresholds: dict[str, float]) -> None:
+        decision = Decision.of(NAMES, thresholds, unsure=0.5)
+        assert decision.indices(pixel(0.25, 0.25, 0.49)).item() == len(NAMES)
+        assert taken(decision, pixel(0.25, 0.25, 0.5)) == "wood"
+        rows = pixel(0.3, 0.3, 0.4)
+        without = BlendedRows(row_off=0, sums=rows.sums, totals=rows.totals, valid=~rows.valid)
+        assert decision.indices(without).item() == IGNORE
+
     def test_none_is_the_most_probable(self) -> None:
         assert Decision.of(NAMES, {}) == MOST_PROBABLE
 

@@ -46,7 +46,7 @@ def class_areas(class_map: Path) -> list[ClassArea]:
     total = int(pixels[:IGNORE].sum())
     names = {int(value): str(value) for value in np.flatnonzero(pixels[:IGNORE])}
     if legend is not None:
-        names = dict(zip(legend.values, legend.names, strict=True))
+        names = {entry.value: entry.name for entry in legend.shown}
     return [
         ClassArea(
             value=value,

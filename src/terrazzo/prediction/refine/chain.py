@@ -3,17 +3,19 @@
 blended rows -> probabilities' stages -> decide -> classes' stages -> finished rows
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from terrazzo.labels.legend import Legend
 from terrazzo.prediction.blend import BlendedRows
+from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.crf import CrfStage
 from terrazzo.prediction.refine.decide import MOST_PROBABLE
 from terrazzo.prediction.refine.neighbourhood import neighbourhoods
 from terrazzo.prediction.refine.otsu import decision_of
 from terrazzo.prediction.refine.rows import FinishedRows, RowsT
-from terrazzo.prediction.refine.thresholds import thresholds_of
+from terrazzo.prediction.refine.thresholds import asked_thresholds, thresholds_of
 from terrazzo.prediction.stream import Job, Predictor, predict_rows, rows_of
 from terrazzo.progress import Advance
 
@@ -57,7 +59,7 @@ class Refiner:
         thresholds = thresholds_of(options, bundle.legend, bundle.card.thresholds)
         return cls(
             on_probabilities=(CrfStage.of(predictor),) if options.refine == "crf" else (),
-            decision=decision_of(bundle.legend.names, thresholds),
+            decision=decision_of(bundle.legend.names, thresholds, options.unsure),
             on_classes=tuple(neighbourhoods(options)),
         )
 
@@ -86,6 +88,16 @@ class Refiner:
         for stage in reversed(stages):
             firsts.append(stage.first_needed(firsts[-1]))
         return firsts[::-1]
+
+
+def check_decisions(options: PredictionOptions, legend: Legend, known: Collection[str]) -> None:
+    """Raise RecipeError or LabelError if a training could not end in maps that these options decide.
+
+    known: the classes that its validation part holds.
+    """
+    asked_thresholds(options, legend, known)
+    if options.unsure is not None:
+        legend.with_unsure()
 
 
 def finished_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) -> Iterator[FinishedRows]:

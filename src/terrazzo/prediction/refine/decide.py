@@ -20,11 +20,14 @@ class Decision:
 
     least: tuple[int | None, ...] = ()
     """A class's threshold in units of PROBABILITY_ONE, None if it has none; empty: no class has."""
+    sure: int = 0
+    """Where no probability is as large, in the same units, a pixel is unsure."""
 
     @classmethod
-    def of(cls, names: Sequence[str], thresholds: Mapping[str, float]) -> "Decision":
-        """names: of the classes. thresholds: by the names of those that have one."""
-        return cls(least=tuple(level_of(thresholds[name]) if name in thresholds else None for name in names) if thresholds else ())
+    def of(cls, names: Sequence[str], thresholds: Mapping[str, float], unsure: float | None = None) -> "Decision":
+        """names: of the classes. thresholds: by the names of those that have one. unsure: the least probability of a class at all."""
+        least = tuple(level_of(thresholds[name]) if name in thresholds else None for name in names) if thresholds else ()
+        return cls(least=least, sure=0 if unsure is None else level_of(unsure))
 
     def first_needed(self, row: int) -> int:
         """No pixel needs another."""
@@ -36,11 +39,15 @@ class Decision:
             yield FinishedRows(blended=each, indices=self.indices(each))
 
     def indices(self, rows: BlendedRows) -> NDArray[np.uint8]:
-        """Class indices (rows, width), 255 where invalid or not predicted."""
-        return self._by_thresholds(rows) if self.least else rows.indices()
-
-    def _by_thresholds(self, rows: BlendedRows) -> NDArray[np.uint8]:
+        """Class indices (rows, width), the number of classes where unsure, 255 where invalid or not predicted."""
+        if not self.least and not self.sure:
+            return rows.indices()
         shares = rows.probabilities()
+        found = self._by_thresholds(rows, shares) if self.least else rows.indices()
+        found[(shares.max(axis=0) < self.sure) & (found != IGNORE)] = len(shares)
+        return found
+
+    def _by_thresholds(self, rows: BlendedRows, shares: NDArray[np.uint16]) -> NDArray[np.uint8]:
         free = [index for index, least in enumerate(self.least) if least is None] or list(range(len(self.least)))
         winner: NDArray[np.uint8] = np.array(free, np.uint8)[shares[free].argmax(axis=0)]
         # of the classes whose threshold is reached; below any probability as long as none is

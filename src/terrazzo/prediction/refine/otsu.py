@@ -49,6 +49,8 @@ class OtsuDecision:
     """The thresholds that are known, by name."""
     wanted: Sequence[str]
     """The classes whose thresholds are to be found."""
+    unsure: float | None
+    """As of `Decision`."""
 
     def first_needed(self, row: int) -> int:  # noqa: ARG002 - the same for every row
         """All of a map is needed for any row."""
@@ -64,16 +66,18 @@ class OtsuDecision:
                 for name in self.wanted:
                     counts[name] += np.bincount(shares[self.names.index(name)], minlength=LEVELS)
             found = {name: _found(counts[name], name, job) for name in self.wanted}
-            decision = Decision.of(self.names, {**self.given, **found})
+            decision = Decision.of(self.names, {**self.given, **found}, self.unsure)
             below = (each.between(first_row, each.row_end) for each in spool.rows() if each.row_end > first_row)
             yield from decision.run(below, job, first_row)
 
 
-def decision_of(names: Sequence[str], thresholds: Mapping[str, float | Literal["otsu"]]) -> Decision | OtsuDecision:
-    """What decides by these thresholds. names: of the classes. thresholds: by the names of those that have one."""
+def decision_of(
+    names: Sequence[str], thresholds: Mapping[str, float | Literal["otsu"]], unsure: float | None = None
+) -> Decision | OtsuDecision:
+    """What decides by these thresholds; see `Decision.of`."""
     given = {name: threshold for name, threshold in thresholds.items() if threshold != "otsu"}
     wanted = [name for name in thresholds if name not in given]
-    return OtsuDecision(names=names, given=given, wanted=wanted) if wanted else Decision.of(names, given)
+    return OtsuDecision(names=names, given=given, wanted=wanted, unsure=unsure) if wanted else Decision.of(names, given, unsure)
 
 
 def _found(counts: NDArray[np.int64], name: str, job: Job) -> float:
