@@ -16,6 +16,7 @@ from terrazzo.rasters.fits_rows import FitsLayout, cards_of
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
+from terrazzo.rasters.window import Window
 from terrazzo.rasters.write import LEGEND_TAG, MapStyle, MapWriter, writing_fits
 
 TYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
@@ -56,6 +57,14 @@ def test_cards_are_those_of_the_image_but_not_of_its_pixels(tmp_path: Path, kind
     assert (cards["CTYPE1"], cards["CRVAL1"], cards["OBJECT"], cards["LONG"]) == ("RA---TAN", 10.25, "M 31", "x'" * 60)
     assert str(cards["COMMENT"]) == "taken at night"
     assert not {"BZERO", "BSCALE", "BITPIX", "NAXIS", "NAXIS1", "XTENSION", "BUNIT", "EXTNAME", "CHECKSUM", "ZIMAGE", "TFIELDS"} & {*cards}
+
+
+def test_coordinates_of_a_part_refer_to_its_own_pixels(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "a.fits", values_of("int16", (12, 9)), fits.Header([("CRPIX1", 5.5), ("CRPIX2", 6.5), ("CRPIX2A", 1.0)]))
+    whole = open_raster(tmp_path / "a.fits")
+    cards = cards_of(whole.part(Window(col_off=2, row_off=3, width=4, height=5)), None)
+    assert (cards["CRPIX1"], cards["CRPIX2"], cards["CRPIX2A"]) == (3.5, 3.5, -2.0)
+    assert cards_of(whole, None)["CRPIX1"] == 5.5
 
 
 def test_a_class_map_names_its_classes_and_carries_its_legend(tmp_path: Path) -> None:

@@ -243,3 +243,43 @@ def test_the_command_tells_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureF
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["outputs"] == [str(tmp_path / "m.gpkg")]
     assert told["classes"][0]["name"] == "roof"
+
+
+class TestBorders:
+    @pytest.mark.parametrize("ending", [".gpkg", ".parquet", ".fgb"])
+    def test_are_lines_with_their_classes_and_lengths(self, tmp_path: Path, ending: str) -> None:
+        classes = write_map(tmp_path / "m.tif", UTM)
+        done = vectorize(tmp_path / "m.tif", tmp_path / f"m{ending}", context=open_context(None, ["vectors.geometry='borders'"]))
+        table = read(tmp_path / f"m{ending}")
+        assert set(table.geom_type) == {"LineString"}
+        assert table.crs == "EPSG:32633"
+        assert done.facts["lines"] == len(table)
+        assert table["length_m"].sum() == pytest.approx(table.length.sum())
+        known = classes != 255
+        across = (classes[:, 1:] != classes[:, :-1]) & known[:, 1:] & known[:, :-1]
+        down = (classes[1:] != classes[:-1]) & known[1:] & known[:-1]
+        assert table["length_m"].sum() == pytest.approx(0.5 * (across.sum() + down.sum()))
+        assert set(table["name"]) | set(table["other_name"]) <= set(NAMES)
+        assert f"{len(table)} lines in " in done.text
+
+    def test_of_degrees_are_measured_along_geodesics(self, tmp_path: Path) -> None:
+        write_map(tmp_path / "m.tif", DEGREES)
+        vectorize(tmp_path / "m.tif", tmp_path / "m.geojson", context=open_context(None, ["vectors.geometry='borders'"]))
+        table, ellipsoid = read(tmp_path / "m.geojson"), pyproj.Geod(ellps="WGS84")
+        assert table["length_m"].to_list() == pytest.approx([ellipsoid.geometry_length(line) for line in table.geometry], rel=1e-6)
+
+    def test_simplified_they_keep_their_ends(self, tmp_path: Path) -> None:
+        write_map(tmp_path / "m.tif", UTM)
+        sets = ["vectors.geometry='borders'"]
+        vectorize(tmp_path / "m.tif", tmp_path / "a.gpkg", context=open_context(None, sets))
+        vectorize(tmp_path / "m.tif", tmp_path / "b.gpkg", context=open_context(None, [*sets, "vectors.simplify_px=2"]))
+        exact, smooth = read(tmp_path / "a.gpkg").geometry, read(tmp_path / "b.gpkg").geometry
+        assert sum(len(line.coords) for line in smooth) < sum(len(line.coords) for line in exact)
+        assert all(one.boundary.equals(other.boundary) for one, other in zip(exact, smooth, strict=True))
+        assert max(one.hausdorff_distance(other) for one, other in zip(exact, smooth, strict=True)) <= 2 * 0.5 + 1e-9
+
+    def test_without_a_place_there_are_no_lengths(self, tmp_path: Path) -> None:
+        write_map(tmp_path / "m.tif", NOWHERE)
+        done = vectorize(tmp_path / "m.tif", tmp_path / "m.gpkg", context=open_context(None, ["vectors.geometry='borders'"]))
+        assert read(tmp_path / "m.gpkg")["length_m"].isna().all()
+        assert "there are no lengths" in done.text

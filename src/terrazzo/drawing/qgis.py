@@ -50,6 +50,24 @@ def categorized_style(column: str, colors: Mapping[str, Color]) -> str:
     )
 
 
+def line_style(column: str, colors: Mapping[str, Color]) -> str:
+    """A style that draws lines in a colour for each value of a column; lines of other values are not shown."""
+    categories = "".join(
+        f'      <category value="{xml_text(value)}" label="{xml_text(value)}" symbol="{number}" render="true"/>\n'
+        for number, value in enumerate(colors)
+    )
+    symbols = "".join(
+        f'      <symbol type="line" name="{number}" alpha="1" clip_to_extent="1" force_rhr="0">'
+        f'<layer class="SimpleLine" enabled="1" locked="0" pass="0"><prop k="line_color" v="{",".join(map(str, color))},255"/>'
+        '<prop k="line_width" v="0.5"/></layer></symbol>\n'
+        for number, color in enumerate(colors.values())
+    )
+    return (
+        f'{HEAD}  <renderer-v2 type="categorizedSymbol" attr="{xml_text(column)}" symbollevels="0" enableorderby="0" forceraster="0">\n'
+        f"    <categories>\n{categories}    </categories>\n    <symbols>\n{symbols}    </symbols>\n  </renderer-v2>\n</qgis>\n"
+    )
+
+
 def outline_style(color: Color) -> str:
     """A style that draws areas in one colour."""
     return (

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,8 +44,17 @@ class FitsLayout:
 
 
 def cards_of(image: Raster, hdu: int | None) -> fits.Header:
-    """What a FITS image says of itself but for its pixels; nothing of other formats. hdu: as it was opened."""
-    return FitsImage(image.path, hdu).cards() if image.format == "FITS" else fits.Header()
+    """What a FITS image says of itself but for its pixels; nothing of other formats. hdu: as it was opened.
+
+    Of a part of an image, the pixel that coordinates refer to is counted from the part's own first one.
+    """
+    if image.format != "FITS":
+        return fits.Header()
+    cards = FitsImage(image.path, hdu).cards()
+    for axis, cut in (("1", image.window.col_off), ("2", image.window.row_off)):
+        for key in [key for key in cards if cut and re.fullmatch(f"CRPIX{axis}[A-Z]?", key)]:
+            cards[key] -= cut
+    return cards
 
 
 class FitsFile:

@@ -45,7 +45,7 @@ def write_polygons(class_map: Path, out: Path, options: VectorOptions, progress:
     """
     with ExitStack() as stack:
         raster = stack.enter_context(open_raster(class_map))
-        _check_map(raster)
+        check_class_map(raster)
         check_format(out, raster.grid.crs if raster.grid.georeferenced else None)
         legend = carried_legend(raster)
         names = {} if legend is None else dict(zip(legend.values, legend.names, strict=True))
@@ -80,7 +80,8 @@ def wanted_values(classes: str | None, names: dict[int, str]) -> frozenset[int]:
     return frozenset(value for value in found.values() if value is not None)
 
 
-def _check_map(raster: Raster) -> None:
+def check_class_map(raster: Raster) -> None:
+    """Raises RasterError for what has other bands or values than a class map."""
     if raster.bands != 1 or raster.dtype.name != "uint8":
         raise RasterError(f"{raster.path} has {raster.bands} bands of {raster.dtype}; a class map has one band of uint8.")
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+import pyproj
 import shapely
 from numpy.typing import NDArray
 
@@ -34,6 +35,20 @@ def pixel_areas(grid: Grid) -> NDArray[np.float64] | None:
     latitude = np.deg2rad(grid.transform.d * grid.shape[1] / 2 + grid.transform.e * rows + grid.transform.f)
     areas: NDArray[np.float64] = cell * np.deg2rad(1) ** 2 * _square_metres(latitude)
     return areas
+
+
+def lengths_m(lines: NDArray[np.object_], grid: Grid) -> NDArray[np.float64] | None:
+    """Metres of lines on the ground, as `on_ground` gives them: along geodesics for degrees, in the plane of a projected CRS.
+
+    None where they are not known.
+    """
+    kind = area_kind(grid)
+    if kind is None or grid.crs is None:
+        return None
+    if kind == "plane":
+        return np.asarray(shapely.length(lines) * grid.crs.linear_units_factor[1])
+    ellipsoid = pyproj.Geod(ellps="WGS84")
+    return np.array([ellipsoid.line_length(*shapely.get_coordinates(line).T) for line in lines])
 
 
 def on_ground(polygons: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:

@@ -1,4 +1,6 @@
-"""[vectors]: how class maps become polygons."""
+"""[vectors]: how class maps become polygons and lines."""
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -6,6 +8,11 @@ from terrazzo.options import Options
 
 
 class VectorOptions(Options):
+    geometry: Literal["polygons", "borders"] = Field(
+        "polygons",
+        description="What vectorize writes: polygons of the classes, or lines where they border on others, such as shorelines; the edge of "
+        "the map and of its gaps is no border.",
+    )
     classes: str | None = Field(
         None,
         description="Names or values of the classes to outline, with commas between, or 'all'; default: all but the background, which is "
@@ -15,5 +22,6 @@ class VectorOptions(Options):
         0.0,
         ge=0,
         le=1000,
-        description="Smooth away details of about so many pixels, in neighbours alike; 0: outlines follow the edges of the pixels.",
+        description="Smooth away details of about so many pixels, in neighbours alike; 0: outlines follow the edges of the pixels. Borders "
+        "move by so many at most (Douglas and Peucker).",
     )
