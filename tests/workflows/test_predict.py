@@ -1,7 +1,6 @@
 """predict: maps of images; kept the second time, never another model's."""
 
 import json
-import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import pandas as pd
 import pytest
 import rasterio
 import torch
-from affine import Affine
 from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
@@ -292,17 +290,6 @@ class TestRefused:
         with pytest.raises(EnvironmentFault) as caught:
             predict(tiny_run.run, [tiny_run.folder / "images"], tmp_path / "file", one)
         assert caught.value.exit_code == 5
-
-
-def test_cells_of_another_size_are_told(tiny_run: Any, tmp_path: Path, one: Context, caplog: pytest.LogCaptureFixture) -> None:
-    with rasterio.open(tiny_run.folder / "images" / "a.tif") as file:
-        profile, values = file.profile, file.read()
-    coarse = {**profile, "transform": Affine(6, 0, 500_000, 0, -6, 5_000_000)}
-    with rasterio.open(tmp_path / "coarse.tif", "w", **coarse) as file:
-        file.write(values)
-    with caplog.at_level(logging.WARNING):
-        predict(tiny_run.run, [tmp_path / "coarse.tif"], tmp_path / "maps", one)
-    assert "trained on cells of (2.0, 2.0); those of coarse differ" in caplog.text
 
 
 def test_maps_beside_their_images_are_not_mapped_themselves(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:

@@ -30,6 +30,7 @@ from terrazzo.prediction.engines.probe import Work, noise
 from terrazzo.prediction.frame import first_needed, frame, on_map, touching
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.rows import RowsT
+from terrazzo.prediction.resolution import matching_size
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.prediction.unreadable import Gaps
 from terrazzo.progress import Advance
@@ -53,6 +54,8 @@ class Job:
     """What the map has the grid of, where that is not `raster`: the image at its own size, or the part of it that is mapped."""
     area: Area | None = None
     """Of the whole image at its own size; beyond it the map has no data. None: all of it is wanted."""
+    matched: bool = False
+    """Whether the image is read at the model's cell size instead of its own."""
     gaps: Gaps | None = None
     """Takes up what of the image cannot be read; None: that is an error."""
     first_row: int = 0
@@ -88,7 +91,8 @@ class Job:
     @property
     def facts(self) -> Mapping[str, object]:
         """What the map depends on besides model, options and image; of JSON's types."""
-        return {} if self.area is None else {"area": self.area.digest}
+        area = {} if self.area is None else {"area": self.area.digest}
+        return {**area, "working_size": self.raster.whole.shape} if self.matched else area
 
     def read(self, raster: Raster, window: Window) -> Pixels:
         """A window of `raster` or `full`. Raises RasterError for what is broken and is no gap."""
@@ -161,20 +165,22 @@ class Predictor:
             wanted = _in_pixels_of(raster.shape, full.shape, wanted)
         return Job(raster=raster, grid=SlidingGrid.of(raster.shape, size, self.options.overlap), wanted=wanted, full=full)
 
-    def open_job(self, path: Path, wanted: Callable[[Window], bool] | None = None) -> Job:
+    def open_job(self, path: Path, wanted: Callable[[Window], bool] | None = None, *, match_cells: bool = False) -> Job:
         """The job of an image file; until it is read the file is closed, so that there may be any number of them.
 
         What of it is broken is no error later but a gap.
 
-        wanted: of windows in pixels of the image itself.
+        wanted: of windows in pixels of the image itself. match_cells: read it at the model's cell size; the map has its own.
         Raises RasterError if it cannot be read, DataError if it has another number of bands than the model.
         """
         reading = self.bundle.card.reading
         with open_raster(path, reading) as raster:
-            if raster.shape == raster.own_grid.shape:
+            size = matching_size(raster, self.bundle.card) if match_cells else reading.resize
+            if size is None or size == raster.own_grid.shape:
                 return replace(self.job(raster, wanted), gaps=Gaps())
-            with open_raster(path, reading.model_copy(update={"resize": None})) as full:
-                return replace(self.job(raster, wanted, full), gaps=Gaps())
+        working, own = (reading.model_copy(update={"resize": each}) for each in (size, None))
+        with open_raster(path, working) as raster, open_raster(path, own) as full:
+            return replace(self.job(raster, wanted, full), gaps=Gaps(), matched=match_cells)
 
 
 def _in_pixels_of(working: Shape, full: Shape, wanted: Callable[[Window], bool]) -> Callable[[Window], bool]:

@@ -1,6 +1,5 @@
 """predict: maps of images with a trained model."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,24 +7,20 @@ from pathlib import Path
 from terrazzo.errors import ConflictError, DataError, PartialResult, UsageError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
-from terrazzo.models.bundle import ModelCard, load_bundle
+from terrazzo.models.bundle import load_bundle
 from terrazzo.models.network import use_threads
 from terrazzo.prediction.journal import remove_journal
 from terrazzo.prediction.maps import MAP_SUFFIX, Watch, layer_paths, map_path, provenance_of, write_maps
 from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
-from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.area import jobs_within, load_area
 from terrazzo.workflows.context import Context, Result, open_context
+from terrazzo.workflows.likeness import check_matching, tell_unlike
 from terrazzo.workflows.map_areas import AREAS, area_lines, check_areas, measure_maps
 from terrazzo.workflows.map_failures import FAILURES, MapFailure, failures_of, kept_failures, write_failures
 from terrazzo.workflows.map_files import ISOLATED_SUFFIX, OVERLAY_SUFFIX, MapFiles
-
-logger = logging.getLogger(__name__)
-CELL_SIZE_TOLERANCE = 1.1
-"""Cell sizes may differ from the model's by this factor before a warning."""
 
 
 def predict(  # noqa: PLR0913 - an argument an option of the verb
@@ -39,6 +34,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     rle: str | None = None,
     isolate: str | None = None,
     aoi: str | None = None,
+    match_resolution: bool = False,
 ) -> Result:
     """Write a class map for each image to OUT, on the image's own grid.
 
@@ -50,6 +46,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     overlay, polygons: also write these of each map. rle: the class whose objects go into OUT/submission.csv.
     isolate: the class of which the image is written alone, 0 elsewhere.
     aoi: an area of interest, see `terrazzo.workflows.area.load_area`: only that is mapped, and images without ground in it are left out.
+    match_resolution: read images of another cell size than the model's at the model's; their maps have their own.
     Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
     holds a file of that name made otherwise, EnvironmentFault.
     """
@@ -62,10 +59,13 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     area = None if aoi is None else load_area(aoi)
     if area is not None and rle is not None:
         raise UsageError("--rle counts the pixels of whole images, --aoi maps a part of them. Leave one of them out.")
-    jobs = _jobs(_images(inputs, out), out, predictor)
+    if match_resolution:
+        check_matching(predictor.bundle.card)
+    jobs = _jobs(_images(inputs, out), out, predictor, match_cells=match_resolution)
     if area is not None:
         jobs = jobs_within(jobs, area)
     todo = _undone(jobs, predictor)
+    tell_unlike(list(todo.values()), predictor.bundle)
     hdu = predictor.bundle.card.reading.hdu
     others = MapFiles(legend=predictor.legend, overlay=overlay, polygons=polygons, runs=rle, isolate=isolate, hdu=hdu)
     others.check(todo, out)
@@ -104,34 +104,20 @@ def _images(inputs: Sequence[str | Path], out: Path) -> list[ImageFile]:
     return [file for file in found.values() if not (file.path.is_relative_to(out.absolute()) and file.path.stem.endswith(endings))]
 
 
-def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor) -> dict[Path, Job]:
+def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor, *, match_cells: bool) -> dict[Path, Job]:
     """A job for each image, by the map it makes; all images that cannot be predicted are named at once."""
-    card, stems = predictor.bundle.card, output_stems(images)
+    stems = output_stems(images)
     jobs: dict[Path, Job] = {}
-    failures, other_cells = Failures(), []
+    failures = Failures()
     for image in images:
         with failures.collect():
-            job = predictor.open_job(image.path)
+            job = predictor.open_job(image.path, match_cells=match_cells)
             path = map_path(out, stems[image.path], job.raster, predictor.options.format)
             if path in jobs:
                 raise DataError(f"{image.path} and {jobs[path].raster.path} would both be mapped to {path}. Predict them to different OUT.")
             jobs[path] = job
-            if not _same_cells(job.raster, card):
-                other_cells.append(image.name)
     failures.check(len(images), "images")
-    if other_cells:
-        logger.warning(
-            "The model was trained on cells of %s; those of %s differ. Its map may be poor.", card.cell_size, listed(other_cells)
-        )
     return jobs
-
-
-def _same_cells(raster: Raster, card: ModelCard) -> bool:
-    cells = raster.grid.cell_size
-    if cells is None or card.cell_size is None or raster.grid.crs is None or raster.grid.crs.to_string() != card.crs:
-        return True
-    ratios = [ours / theirs for ours, theirs in zip(cells, card.cell_size, strict=True)]
-    return all(1 / CELL_SIZE_TOLERANCE <= ratio <= CELL_SIZE_TOLERANCE for ratio in ratios)
 
 
 def _undone(jobs: dict[Path, Job], predictor: Predictor) -> dict[Path, Job]:

@@ -26,6 +26,11 @@ PREDICT = Verb(
             help="Map an area of interest alone: a vector file with polygons, or X1,Y1,X2,Y2, two opposite corners in the images' CRS. "
             "Maps are cut to it, and have no data beyond its polygons.",
         ),
+        Extra(
+            name="match_resolution",
+            kind="switch",
+            help="Read images of another cell size than the model's at the model's cell size. Their maps have their own.",
+        ),
     ),
     tables=("prediction", "vectors"),
     flags=("prediction",),
