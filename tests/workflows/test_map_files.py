@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import geopandas
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from terrazzo.errors import ConflictError, UsageError
+from terrazzo.labels.colors import hex_color
 from terrazzo.workflows import map_files
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.model import load
@@ -88,3 +90,22 @@ def test_pictures_of_large_images_are_thinned(
     predict(tiny_run.run, [image], tmp_path / "thin", context_of(), overlay=True)
     step = -(-max(height, width) // (max(height, width) // 2))
     assert Image.open(tmp_path / "thin" / "d_segoverlay.png").size == (-(-width // step), -(-height // step))
+
+
+def test_a_geotiff_map_has_a_style_beside_it_that_stays(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    image, legend = tiny_run.folder / "images" / "d.tif", load(tiny_run.run).legend
+    predict(tiny_run.run, [image], tmp_path, context_of())
+    style = tmp_path / "d_predseg.qml"
+    entries = ET.fromstring(style.read_text(encoding="utf-8").partition("\n")[2]).iter("paletteEntry")
+    found = [(entry.get("value"), entry.get("label"), entry.get("color")) for entry in entries]
+    assert found == [(str(each.value), each.name, hex_color(each.color)) for each in legend.classes]
+    style.write_text("mine", encoding="utf-8")
+    predict(tiny_run.run, [image], tmp_path, context_of())
+    assert style.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_png_map_has_no_style(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    with rasterio.open(tiny_run.folder / "images" / "d.tif") as file:
+        np.save(tmp_path / "d.npy", file.read())
+    predict(tiny_run.run, [tmp_path / "d.npy"], tmp_path / "out", context_of())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["areas.csv", "d_predseg.png"]

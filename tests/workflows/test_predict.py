@@ -307,7 +307,7 @@ def test_odd_names_survive(tiny_run: Any, tmp_path: Path, one: Context) -> None:
     name = "ünï 🌊 [1] %s" + "x" * 100
     shutil.copy(tiny_run.folder / "images" / "a.tif", tmp_path / f"{name}.tif")
     predict(tiny_run.run, [tmp_path / f"{name}.tif"], tmp_path / "maps", one)
-    assert sorted(os.listdir(tmp_path / "maps")) == ["areas.csv", f"{name}_predseg.tif"]  # noqa: PTH208 - names as the disk holds them
+    assert sorted(os.listdir(tmp_path / "maps")) == ["areas.csv", f"{name}_predseg.qml", f"{name}_predseg.tif"]  # noqa: PTH208 - names as the disk holds them
 
 
 def test_the_model_as_an_object(tiny_run: Any, tmp_path: Path, one: Context) -> None:
@@ -339,4 +339,4 @@ def test_broken_blocks_are_listed_also_when_the_map_is_kept(tiny_run: Any, tmp_p
     path.write_bytes(whole)
     (out / "a_predseg.tif").unlink()
     assert predict(tiny_run.run, [path], out, one).exit_code == 0
-    assert sorted(path.name for path in out.iterdir()) == ["a_predseg.tif", "areas.csv"]
+    assert sorted(path.name for path in out.iterdir()) == ["a_predseg.qml", "a_predseg.tif", "areas.csv"]

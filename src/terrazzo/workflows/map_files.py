@@ -1,6 +1,6 @@
 """What predict writes besides the maps where it is asked to: pictures, polygons, single classes, run lengths, all from finished maps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from terrazzo.drawing.overlay import overlay_classes
+from terrazzo.drawing.qgis import palette_style
 from terrazzo.drawing.rgb import Picture, to_rgb
 from terrazzo.errors import ConflictError, UsageError
+from terrazzo.labels.carried import carried_legend
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.run_write import write_runs
 from terrazzo.labels.sentences import listed
@@ -21,7 +23,7 @@ from terrazzo.prediction.vectorize.class_map import write_polygons
 from terrazzo.rasters.fits_rows import cards_of
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.window import Window, whole
-from terrazzo.rasters.write import writing
+from terrazzo.rasters.write import write_text, writing
 from terrazzo.workflows.context import Context
 
 OVERLAY_SUFFIX, POLYGONS_SUFFIX, ISOLATED_SUFFIX, RUNS_NAME = "_segoverlay", "_polygons", "_only", "submission.csv"
@@ -91,6 +93,18 @@ class MapFiles:
 
     def _value(self, name: str) -> int:
         return self.legend.values[self.legend.names.index(name)]
+
+
+def write_styles(maps: Iterable[Path]) -> None:
+    """Beside each GeoTIFF of classes a style that QGIS takes by itself: their names and colours. Styles that are there stay."""
+    for class_map in maps:
+        style = class_map.with_suffix(".qml")
+        if class_map.suffix != ".tif" or style.exists():
+            continue
+        with open_raster(class_map) as raster:
+            legend = carried_legend(raster)
+        if legend is not None:
+            write_text(style, palette_style({each.value: (each.name, each.color) for each in legend.classes}))
 
 
 def _in_names(name: str) -> str:

@@ -20,7 +20,7 @@ from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.likeness import check_matching, tell_unlike
 from terrazzo.workflows.map_areas import AREAS, area_lines, check_areas, measure_maps
 from terrazzo.workflows.map_failures import FAILURES, MapFailure, failures_of, kept_failures, write_failures
-from terrazzo.workflows.map_files import ISOLATED_SUFFIX, OVERLAY_SUFFIX, MapFiles
+from terrazzo.workflows.map_files import ISOLATED_SUFFIX, OVERLAY_SUFFIX, MapFiles, write_styles
 
 
 def predict(  # noqa: PLR0913 - an argument an option of the verb
@@ -76,6 +76,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     write_failures(out, failures)
     maps = list(jobs)
     written = maps + [layer for path in maps for layer in layer_paths(path, predictor)]
+    write_styles(maps)
     written += others.write(jobs, out, context)
     areas = measure_maps(out, {path: str(job.raster.path) for path, job in jobs.items()}, confidences)
     kept = f", {len(jobs) - len(todo)} of them kept from before" if len(todo) < len(jobs) else ""
