@@ -146,6 +146,17 @@ class TestGoingOn:
         assert found == contents(tmp_path / "thresholded")
         assert found[0] != expected[0]
 
+    @pytest.mark.parametrize("layers", [True, False])
+    def test_objects_that_are_cleaned_as_a_whole(self, tmp_path: Path, image: Path, make_predictor: Any, layers: bool) -> None:  # noqa: FBT001
+        rules = {"wood": "confidence > 0.6 and area_px > 5"}
+        predictor = make_predictor(probabilities=layers, entropy=layers, sieve=4, min_size=9, rules=rules)
+        save(tmp_path / "cleaned", image, predictor)
+        break_off(tmp_path / "out", image, predictor, 150)
+        save(tmp_path / "out", image, predictor)
+        found, cleaned = ([path.read_bytes() for path in sorted((tmp_path / name).iterdir())] for name in ("out", "cleaned"))
+        assert found == cleaned
+        assert len(found) == (3 if layers else 1)
+
     def test_finished_rows_are_neither_read_nor_predicted_again(self, tmp_path: Path, image: Path, predictor: Predictor) -> None:
         folder = break_off(tmp_path / "out", image, predictor, 140)
         done = Journal(folder.parent / NAMES[0], _made_with(folder), SHAPE[1], 3).rows_done
@@ -233,7 +244,7 @@ def _made_with(folder: Path) -> dict[str, Any]:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("other", [{"overlap": 0.25}, {"median": 3}, {"probabilities": False}, {"entropy": False}])
+    @pytest.mark.parametrize("other", [{"overlap": 0.25}, {"median": 3}, {"sieve": 4}, {"probabilities": False}, {"entropy": False}])
     def test_other_settings(self, tmp_path: Path, image: Path, predictor: Predictor, make_predictor: Any, other: dict[str, Any]) -> None:
         folder = break_off(tmp_path / "out", image, predictor)
         before = sorted(path.name for path in folder.iterdir())

@@ -1,4 +1,4 @@
-"""Arithmetic of bands, such as (b3 - b6) / (b3 + b6): parsed into numbers, bands and operators, and nothing else."""
+"""Arithmetic of bands, such as (b3 - b6) / (b3 + b6), or of other named figures: parsed into numbers, names and operators, nothing else."""
 
 import ast
 import operator
@@ -31,7 +31,7 @@ _FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = {
     "min": (2, np.minimum),
     "max": (2, np.maximum),
 }
-_GRAMMAR = "Allowed are bands (b1, b2, ... or their names), numbers, + - * / ** and parentheses, abs, sqrt, log, min(a, b), max(a, b)"
+_GRAMMAR = "Allowed are names, such as those of bands, numbers, + - * / ** and parentheses, abs, sqrt, log, min(a, b), max(a, b)"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Expression:
         found: dict[str, None] = {}
         _check(tree, found)
         if not found:
-            raise ValueError(f"{ast.unparse(tree)!r} names no band. {_GRAMMAR}")
+            raise ValueError(f"{ast.unparse(tree)!r} names nothing that is measured. {_GRAMMAR}")
         return cls(text=ast.unparse(tree), names=tuple(found), _tree=tree)
 
     def evaluate(self, bands: Mapping[str, Values]) -> Values:

@@ -81,7 +81,7 @@ class Rule:
         if match is None:
             raise RecipeError(f"The rule {text!r} cannot be read. {_FORM}.")
         try:
-            expression, limits = _comparison(parse(match["range"]))
+            expression, limits = comparison(parse(match["range"]))
         except ValueError as error:
             raise RecipeError(f"The rule {text!r} cannot be read: {error}.\n{_FORM}.") from error
         if limits.empty:
@@ -199,19 +199,19 @@ def _key(text: str) -> str | float:
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
-def _comparison(tree: ast.expr) -> tuple[Expression, Range]:
-    """The formula of a comparison, and the values that it allows."""
+def comparison(tree: ast.expr) -> tuple[Expression, Range]:
+    """The formula of a comparison, and the values that it allows. Raises ValueError if the tree is none of one formula with numbers."""
     if not isinstance(tree, ast.Compare):
         raise ValueError("it compares nothing")  # noqa: TRY004 - what is wrong is the text
     sides = [tree.left, *tree.comparators]
     formulas = [place for place, side in enumerate(sides) if constant(side) is None]
     if len(formulas) != 1:
-        raise ValueError("it must compare one formula of bands with numbers")
+        raise ValueError("it must compare one formula with numbers")
     limits = Range()
     for place, sign in enumerate(tree.ops):
         left, right = sides[place], sides[place + 1]
         if formulas[0] not in (place, place + 1):
-            raise ValueError("it must compare one formula of bands with numbers")
+            raise ValueError("it must compare one formula with numbers")
         limits = limits.overlap(_limit(sign, left, right))
     return Expression.of(sides[formulas[0]]), limits
 
@@ -222,7 +222,7 @@ def _limit(sign: ast.cmpop, left: ast.expr, right: ast.expr) -> Range:
     upper = value is not None
     value = constant(left) if value is None else value
     if value is None or not np.isfinite(value):
-        raise ValueError("it must compare one formula of bands with numbers")
+        raise ValueError("it must compare one formula with numbers")
     if isinstance(sign, ast.Eq):
         return Range(low=value, high=value, with_low=True, with_high=True)
     if not isinstance(sign, ast.Lt | ast.LtE | ast.Gt | ast.GtE):

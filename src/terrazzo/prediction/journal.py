@@ -79,7 +79,7 @@ class Journal:
         return self.entries[-1].row_end if self.entries else 0
 
     def replay(self) -> Iterator[Block]:
-        """The blocks that were finished before, from the top. Raises EnvironmentFault if the disk gives back other bytes than it did."""
+        """The blocks that are finished, from the top. Raises EnvironmentFault if the disk gives back other bytes than it did."""
         for entry in self.entries:
             data = self._read(entry)
             if data is None:
@@ -110,6 +110,7 @@ class Journal:
                     f"{self.folder}: what was written does not read back as it was. Free the disk or choose another folder."
                 )
             self._note(asdict(entry))
+        self.entries.append(entry)
 
     def remove(self) -> None:
         """Remove the journal and what it kept, nothing else."""

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,18 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
-from terrazzo.labels.legend import Legend
+from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import BlendedRows
 from terrazzo.prediction.journal import Block, Journal, begun_with
+from terrazzo.prediction.outputs.files import MapFiles
 from terrazzo.prediction.outputs.layers import PROBABILITIES_SUFFIX, layers_of, stacked
 from terrazzo.prediction.outputs.tally import THINNED, Tally
 from terrazzo.prediction.refine.chain import finished_rows, needed_jobs
+from terrazzo.prediction.refine.objects.cleaning import Cleaning
 from terrazzo.prediction.refine.rows import FinishedRows
+from terrazzo.prediction.refine.whole import cleaned_rows, journal_rows, kept_bands, kept_layers
 from terrazzo.prediction.stream import Job, Predictor, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.fits_rows import cards_of
 from terrazzo.rasters.raster import Raster, open_raster
-from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, writing_bands
+from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle
 
 logger = logging.getLogger(__name__)
 MAP_SUFFIX = "_predseg"
@@ -128,9 +131,8 @@ def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
     if not _is_large(job):
         return None
     facts = json.loads(predictor.provenance(job.raster, job.facts))
-    layers = layers_of(predictor.options, predictor.legend)
     asked = predictor.options.model_dump(include={"probabilities", "entropy"})
-    return Journal(path, {**facts, **predictor.runtime_facts([job]), **asked}, job.mapped.shape[1], sum(layer.bands for layer in layers))
+    return Journal(path, {**facts, **predictor.runtime_facts([job]), **asked}, job.mapped.shape[1], kept_bands(predictor))
 
 
 def _is_large(job: Job) -> bool:
@@ -151,7 +153,7 @@ def follow_maps(jobs: Sequence[Job], predictor: Predictor, progress: Progress, s
     with progress.task("score training", windows_of(needed_jobs(jobs, predictor)), "windows") as advance:
         pieces = finished_rows(jobs, predictor, advance)
         for work in jobs:
-            for rows in rows_of(work, pieces):
+            for rows in cleaned_rows(work, predictor, pieces):
                 seen(work, rows.blended, rows.indices)
 
 
@@ -161,6 +163,7 @@ class _OneMap:
     def __init__(self, path: Path, work: Job, predictor: Predictor, watch: Watch, tally: Tally) -> None:
         self._path = path
         self._layers = layers_of(predictor.options, predictor.legend)
+        self._cleaning = Cleaning.of(predictor.options, predictor.legend)
         self._work = work
         self._predictor = predictor
         self._watch = watch
@@ -168,31 +171,51 @@ class _OneMap:
 
     def write_whole(self, pieces: Iterator[FinishedRows]) -> list[Path]:
         """Write it from its first row to its last."""
-        with self._writing(self._path.parent) as put:
-            for rows in rows_of(self._work, pieces):
+        with self._writing(self._path.parent) as files:
+            for rows in cleaned_rows(self._work, self._predictor, pieces):
                 self._tally.add(rows.blended, rows.indices)
-                put(self._show(rows), stacked(self._layers, rows.blended))
+                files.put_classes(self._show(rows))
+                files.put_layers(stacked(self._layers, rows.blended))
         return self._files
 
     def write_on(self, pieces: Iterator[FinishedRows], journal: Journal) -> list[Path]:
         """Write first what the journal holds, then what follows, which it is told."""
         with journal:
-            with self._writing(journal.folder) as put:
-                for block in journal.replay():
-                    self._tally.add_notes(block.notes)
-                    if self._work.gaps is not None:
-                        self._work.gaps.add_notes(block.notes["gaps"])
-                    put(block.indices, block.layers)
-                unkept = _Unkept(journal, self._work, self._tally, self._predictor.legend)
-                for rows in rows_of(self._work, pieces):
-                    layers = stacked(self._layers, rows.blended)
-                    unkept.add(rows, layers)
-                    put(rows.indices, layers)
-                unkept.finish()
+            with self._writing(journal.folder) as files:
+                self._write_finished(files, pieces, journal)
+                if self._cleaning is not None:
+                    self._write_cleaned(files, journal, self._cleaning)
             for path in self._files:
                 (journal.folder / path.name).replace(path)
             journal.remove()
         return self._files
+
+    def _write_finished(self, files: MapFiles, pieces: Iterator[FinishedRows], journal: Journal) -> None:
+        """Write what is finished and is not to be cleaned."""
+        for block in journal.replay():
+            self._tally.add_notes(block.notes)
+            if self._work.gaps is not None:
+                self._work.gaps.add_notes(block.notes["gaps"])
+            self._put(files, block.indices, block.layers)
+        unkept = _Unkept(journal, self._work, self._tally, self._predictor.legend)
+        for rows in rows_of(self._work, pieces):
+            layers = kept_layers(rows, self._predictor)
+            unkept.add(rows, layers)
+            self._put(files, rows.indices, layers)
+        unkept.finish()
+
+    def _put(self, files: MapFiles, indices: NDArray[np.uint8], layers: NDArray[np.uint16] | None) -> None:
+        files.put_layers(layers)
+        if self._cleaning is None:
+            files.put_classes(indices)
+
+    def _write_cleaned(self, files: MapFiles, journal: Journal, cleaning: Cleaning) -> None:
+        """Write the classes, now that the journal holds all rows."""
+        counts = np.zeros(IGNORE + 1, np.int64)
+        for rows in cleaning.clean(lambda: journal_rows(journal), self._work.mapped.grid):
+            counts += np.bincount(rows.indices.ravel(), minlength=IGNORE + 1)
+            files.put_classes(rows.indices)
+        self._tally.recount(counts)
 
     @property
     def _files(self) -> list[Path]:
@@ -203,28 +226,15 @@ class _OneMap:
             self._watch.seen(self._work, rows.blended, rows.indices)
         return rows.indices if self._watch.shown is None else self._watch.shown(self._work, rows.row_off, rows.indices)
 
-    @contextmanager
-    def _writing(self, folder: Path) -> Iterator[Callable[[NDArray[np.uint8], NDArray[np.uint16] | None], None]]:
-        """Yields what takes the next class indices (rows, width) and stacked layers; at the end the files in `folder` are whole."""
-        legend, grid = self._predictor.legend, self._work.mapped.grid
+    def _writing(self, folder: Path) -> AbstractContextManager[MapFiles]:
+        """Yields what takes the rows; at the end the files in `folder` are whole."""
+        legend = self._predictor.legend
         style = map_style(legend, self._predictor.provenance(self._work.raster, self._work.facts))
         if self._path.suffix.lower() == ".fits":
             style = replace(style, cards=cards_of(self._work.mapped, self._predictor.bundle.card.reading.hdu))
-        with ExitStack() as stack:
-            classes = stack.enter_context(MapWriter(folder / self._path.name, grid, style))
-            files = [
-                stack.enter_context(writing_bands(folder / path.name, grid, layer.layout))
-                for path, layer in zip(layer_paths(self._path, self._predictor), self._layers, strict=True)
-            ]
-            ends = np.cumsum([layer.bands for layer in self._layers])[:-1]
-
-            def put(indices: NDArray[np.uint8], layers: NDArray[np.uint16] | None) -> None:
-                classes.write(legend.decode(indices))
-                if layers is not None:
-                    for file, bands in zip(files, np.split(layers, ends), strict=True):
-                        file.add(bands)
-
-            yield put
+        paths = [folder / path.name for path in layer_paths(self._path, self._predictor)]
+        layers = list(zip(paths, self._layers, strict=True))
+        return MapFiles.writing(folder / self._path.name, self._work.mapped.grid, legend, style, layers)
 
 
 class _Unkept:

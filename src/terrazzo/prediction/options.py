@@ -1,5 +1,6 @@
 """[prediction]: how windows become a map."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -19,6 +20,13 @@ def _odd(width: int) -> int:
     return width
 
 
+def _least_size(size: int | str) -> int | str:
+    if size < 2 if isinstance(size, int) else not re.fullmatch(r"[0-9]+(\.[0-9]+)? *m2", size):
+        raise ValueError(f"a least size is in pixels, from 2 on, or a text such as '25 m2'; {size!r} is neither")
+    return size
+
+
+LeastSize = Annotated[int | str, AfterValidator(_least_size)]
 OddWidth = Annotated[int, AfterValidator(_odd)]
 
 
@@ -92,4 +100,18 @@ class PredictionOptions(Options):
     )
     majority: OddWidth = Field(
         1, ge=1, le=129, description="Width in pixels, an odd number, of the square whose most frequent class each pixel takes; 1: none."
+    )
+    sieve: int | None = Field(
+        None, ge=2, description="Connected pixels of a class (by their sides) that are fewer take the class of their largest neighbour."
+    )
+    holes: LeastSize | None = Field(
+        None, description="Smaller holes in objects are filled; in pixels, or a text such as '25 m2'. They may not reach the map's border."
+    )
+    min_size: LeastSize | None = Field(
+        None, description="Smaller objects take the class around them; in pixels, or a text such as '25 m2'."
+    )
+    rules: dict[str, str] = Field(
+        {},
+        description="Of a class, what its objects must fulfil, such as 'area_m2 > 30 and elongation > 2'; others take the class "
+        "around them.",
     )

@@ -16,6 +16,7 @@ from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.outputs.labelled_array import to_dataarray
 from terrazzo.prediction.outputs.tally import Tally
 from terrazzo.prediction.refine.chain import finished_rows
+from terrazzo.prediction.refine.whole import cleaned_rows
 from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress, Silent
 from terrazzo.rasters.location import to_path
@@ -78,7 +79,7 @@ class Prediction:
             raise DataError(f"a map of {height} x {width} pixels is too large for memory. Write it with save(path).")
         out = np.empty((height, width), np.uint8)
         legend, tally = self._predictor.legend, Tally(self._predictor.legend)
-        for rows in finished_rows([self._job], self._predictor, lambda _: None):
+        for rows in cleaned_rows(self._job, self._predictor, finished_rows([self._job], self._predictor, lambda _: None)):
             out[rows.row_off : rows.row_end] = legend.decode(rows.indices)
             tally.add(rows.blended, rows.indices)
         tally.tell()

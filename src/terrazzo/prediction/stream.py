@@ -29,6 +29,7 @@ from terrazzo.prediction.engines.engine import Engine, PredictedWindow, ReadWind
 from terrazzo.prediction.engines.probe import Work, noise
 from terrazzo.prediction.frame import first_needed, frame, on_map, touching
 from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.refine.objects.cleaning import Cleaning
 from terrazzo.prediction.refine.rows import RowsT
 from terrazzo.prediction.resolution import matching_size
 from terrazzo.prediction.sliding import SlidingGrid
@@ -154,13 +155,15 @@ class Predictor:
 
         raster: an image as the model reads it. full: the image at its own size, if that is another: its map has that.
         wanted: of windows in pixels of the map.
-        Raises DataError if the raster has another number of bands than the model.
+        Raises DataError if the raster has another number of bands than the model, or no metres where the options are in metres.
         """
         if raster.bands != self.bundle.card.bands:
             raise DataError(
                 f"{raster.path} has {raster.bands} bands, the model takes {self.bundle.card.bands}. Choose images with the same bands."
             )
         size: Shape = (self.options.window, self.options.window) if self.options.window else self.bundle.card.window
+        if (cleaning := Cleaning.of(self.options, self.bundle.legend)) is not None:
+            cleaning.check((full or raster).grid, raster.path)
         if full is not None and wanted is not None:
             wanted = _in_pixels_of(raster.shape, full.shape, wanted)
         return Job(raster=raster, grid=SlidingGrid.of(raster.shape, size, self.options.overlap), wanted=wanted, full=full)

@@ -54,6 +54,10 @@ class Tally:
         self._tenths += np.array(notes["tenths"], np.int64)
         self._sum += int(notes["sum"])
 
+    def recount(self, classes: NDArray[np.int64]) -> None:
+        """Count other classes, (256,) pixels of each index: those of a map that was cleaned."""
+        self._classes = classes
+
     def tell(self) -> None:
         """Warn if everything is one class."""
         present = np.flatnonzero(self._classes[:IGNORE])

@@ -13,6 +13,7 @@ from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.crf import CrfStage
 from terrazzo.prediction.refine.decide import MOST_PROBABLE
 from terrazzo.prediction.refine.neighbourhood import neighbourhoods
+from terrazzo.prediction.refine.objects.cleaning import Cleaning
 from terrazzo.prediction.refine.otsu import decision_of
 from terrazzo.prediction.refine.rows import FinishedRows, RowsT
 from terrazzo.prediction.refine.thresholds import asked_thresholds, thresholds_of
@@ -96,6 +97,7 @@ def check_decisions(options: PredictionOptions, legend: Legend, known: Collectio
     known: the classes that its validation part holds.
     """
     asked_thresholds(options, legend, known)
+    Cleaning.of(options, legend)
     if options.unsure is not None:
         legend.with_unsure()
 

@@ -38,9 +38,11 @@ class Spool:
         self._pieces.append((rows.row_off, shape, (len(parts[0]), len(parts[1]))))
 
     def rows(self) -> Iterator[BlendedRows]:
-        """All rows from the top; a pixel's sums are its probabilities, its total is 1."""
-        self._file.seek(0)
+        """All rows from the top, for several at a time if need be; a pixel's sums are its probabilities, its total is 1."""
+        place = 0
         for row_off, shape, (shares, known) in self._pieces:
+            self._file.seek(place)
+            place += shares + known
             sums = unpacked(self._file.read(shares), np.dtype(np.uint16), shape).astype(np.uint32)
             flags = unpacked(self._file.read(known), np.dtype(np.uint8), shape[1:])
             yield BlendedRows(row_off=row_off, sums=sums, totals=(flags >> 1).astype(np.uint32), valid=(flags & 1).astype(np.bool_))

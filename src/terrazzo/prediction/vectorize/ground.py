@@ -12,6 +12,9 @@ from terrazzo.rasters.grid import Grid
 AreaKind = Literal["ellipsoid", "plane"]
 EARTH_RADIUS_M, FLATTENING = 6_378_137.0, 1 / 298.257223563
 """Of WGS 84."""
+SQUEEZED = FLATTENING * (2 - FLATTENING)
+"""The square of the ellipsoid's eccentricity."""
+Floats = NDArray[np.float64]
 
 
 def area_kind(grid: Grid) -> AreaKind | None:
@@ -51,6 +54,23 @@ def lengths_m(lines: NDArray[np.object_], grid: Grid) -> NDArray[np.float64] | N
     return np.array([ellipsoid.line_length(*shapely.get_coordinates(line).T) for line in lines])
 
 
+def metres_per_pixel(grid: Grid, columns: Floats, rows: Floats) -> Floats:
+    """(n, 2, 2): metres to the east and to the north that a column and a row are long at places (n,) of the map, NaN where not known."""
+    kind = area_kind(grid)
+    if kind is None or grid.crs is None or grid.transform is None:
+        return np.full((len(columns), 2, 2), np.nan)
+    a, b, _, d, e, f = grid.transform[:6]
+    steps = np.tile(np.array([[a, b], [d, e]]), (len(columns), 1, 1))
+    if kind == "plane":
+        return np.asarray(steps * grid.crs.linear_units_factor[1])
+    latitude = np.deg2rad(d * (columns + 0.5) + e * (rows + 0.5) + f)
+    curved = 1 - SQUEEZED * np.sin(latitude) ** 2
+    east = EARTH_RADIUS_M * np.cos(latitude) / np.sqrt(curved)
+    north = EARTH_RADIUS_M * (1 - SQUEEZED) / curved**1.5
+    metres: Floats = steps * np.deg2rad(np.stack([east, north], axis=1))[:, :, np.newaxis]
+    return metres
+
+
 def on_ground(polygons: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:
     """Geometries in pixels of the raster, on the ground; without a CRS in pixels whose y grows upwards, as a GIS shows them."""
     if grid.crs is None or grid.transform is None:
@@ -64,8 +84,7 @@ def on_ground(polygons: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:
     return np.asarray(shapely.transform(polygons, moved))
 
 
-def _square_metres(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+def _square_metres(latitude: Floats) -> Floats:
     """Square metres of a square radian of longitude and latitude."""
-    squeezed = FLATTENING * (2 - FLATTENING)
-    bent: NDArray[np.float64] = 1 - squeezed * np.sin(latitude) ** 2
-    return EARTH_RADIUS_M**2 * (1 - squeezed) * np.cos(latitude) / bent**2
+    curved: Floats = 1 - SQUEEZED * np.sin(latitude) ** 2
+    return EARTH_RADIUS_M**2 * (1 - SQUEEZED) * np.cos(latitude) / curved**2
