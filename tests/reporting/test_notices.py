@@ -35,7 +35,7 @@ def test_rare_classes() -> None:
 
 
 def test_pixels_without_prediction() -> None:
-    assert score_notices(found([5, 0], [0, 5], unpredicted=3)) == ["3 labelled pixels have no prediction and are in no score."]
+    assert score_notices(found([5, 0], [0, 5], unpredicted=3)) == ["3 labelled pixels (23.1 %) have no prediction and are in no score."]
 
 
 def test_missing_intervals_say_why() -> None:

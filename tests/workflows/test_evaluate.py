@@ -87,7 +87,8 @@ def test_counts_are_those_of_sklearn_over_all_predicted_pixels(tmp_path: Path, p
     assert found["pixels"]["unpredicted"] == np.count_nonzero(~use)
     assert [entry["name"] for entry in found["pixels"]["classes"]] == ["land", "water"]
     assert (found["images"], found["valid_pixels"]) == (3, np.count_nonzero(use))
-    assert f"{np.count_nonzero(~use)} labelled pixels have no prediction and are in no score." in done.text
+    missed = np.count_nonzero(~use)
+    assert f"{missed} labelled pixels ({missed / use.size:.1%}".replace("%", " %) have no prediction and are in no score.") in done.text
     assert done.facts["pixels"] == found["pixels"]
 
 

@@ -189,6 +189,7 @@ def test_runs_models_and_samples_are_told(tiny_run: Any, context_of: Callable[..
     assert run["model"]["classes"] == ["land", "water"]
     assert 0 <= run["mean_dice"] <= 1
     assert (model["kind"], model["bands"]) == ("model", 2)
+    assert f"land {model['thresholds']['land']['f1']:.2f}, water {model['thresholds']['water']['f1']:.2f} (F1, by the" in result.text
     assert samples["kind"] == "samples"
     assert "finished run, 2 of 2 epochs" in result.text
     assert "best epoch: " in result.text

@@ -17,9 +17,9 @@ def score_notices(evaluation: Mapping[str, Any]) -> list[str]:
     if not pixels or not labelled(pixels):
         return []
     said = _shown_classes(pixels)
-    if pixels.get("unpredicted"):
-        said.append(f"{pixels['unpredicted']:,} labelled pixels have no prediction and are in no score.")
     total = labelled(pixels)
+    if missed := pixels.get("unpredicted"):
+        said.append(f"{missed:,} labelled pixels ({share_text(missed / (missed + total))}) have no prediction and are in no score.")
     absent = [entry["name"] for entry in pixels["classes"] if not entry["support"]]
     if absent:
         said.append(f"Not in the truth at all, so not judged: {enumerated(absent)}.")

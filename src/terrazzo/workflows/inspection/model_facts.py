@@ -27,6 +27,7 @@ class ModelFacts:
             "window": list(card.window),
             "cell_size": list(card.cell_size) if card.cell_size is not None else None,
             "crs": card.crs,
+            "thresholds": card.thresholds,
             "versions": card.versions,
         }
 
@@ -42,9 +43,11 @@ class ModelFacts:
         """The facts, a name and a text each."""
         card = self.bundle.card
         place = f", cell {card.cell_size[0]:.6g} x {card.cell_size[1]:.6g} of {card.crs}" if card.cell_size is not None else ""
+        best = ", ".join(f"{name} {found['f1']:.2f}" for name, found in card.thresholds.items())
         return [
             ("input", f"{card.bands} bands, windows of {card.window[0]} x {card.window[1]} pixels{place}"),
             ("classes", ", ".join(self.bundle.legend.names)),
+            *([("best thresholds", f"{best} (F1, by the validation part)")] if best else []),
             ("made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
         ]
 
