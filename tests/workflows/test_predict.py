@@ -112,6 +112,7 @@ def test_what_is_unsure_is_no_class_to_those_who_read_the_map(tiny_run: Any, tmp
     assert set(polygons["name"]) <= {"land", "water"}
     assert polygons["pixels"].sum() == np.count_nonzero(np.isin(values, [0, 7]))
     assert pd.read_csv(maps / "areas.csv")["name"].tolist() == ["land", "water", "unsure"]
+    assert 'value="254"' in (maps / "d_predseg.qml").read_text(encoding="utf-8")
 
 
 def test_the_second_time_maps_are_kept(tiny_run: Any, tmp_path: Path, one: Context) -> None:

@@ -104,7 +104,7 @@ def write_styles(maps: Iterable[Path]) -> None:
         with open_raster(class_map) as raster:
             legend = carried_legend(raster)
         if legend is not None:
-            write_text(style, palette_style({each.value: (each.name, each.color) for each in legend.classes}))
+            write_text(style, palette_style({each.value: (each.name, each.color) for each in legend.shown}))
 
 
 def _in_names(name: str) -> str:
