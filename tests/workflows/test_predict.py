@@ -19,6 +19,9 @@ from PIL import Image
 
 from terrazzo.errors import ConflictError, DataError, EnvironmentFault, ModelError, RasterError, RecipeError
 from terrazzo.models.bundle import CARD, load_bundle
+from terrazzo.prediction.engines.choose import Chooser
+from terrazzo.prediction.engines.engine import Engine
+from terrazzo.prediction.engines.probe import Work
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.evaluate import evaluate
 from terrazzo.workflows.model import load
@@ -57,6 +60,26 @@ def test_a_map_for_each_image_on_its_own_grid(tiny_run: Any, tmp_path: Path, one
         ):
             assert (found.crs, found.transform, found.shape) == (image.crs, image.transform, image.shape)
             assert np.array_equal(found.read(1) == 255, image.read(1) == 0)
+
+
+def test_what_is_left_of_a_folder_is_predicted_with_what_the_others_were(
+    tiny_run: Any, tmp_path: Path, one: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine depends on how much there is to do: that of the whole folder counts, not of the rest."""
+    pixels: list[list[int]] = []
+    choose = Chooser.engine_for
+
+    def noting(self: Chooser, work: Work, kept: Any = None) -> Engine:
+        pixels[-1].append(work.pixels)
+        return choose(self, work, kept)
+
+    monkeypatch.setattr(Chooser, "engine_for", noting)
+    for left in ("abcd", "b"):
+        pixels.append([])
+        for name in left:
+            (tmp_path / f"{name}_predseg.tif").unlink(missing_ok=True)
+        predict(tiny_run.run, [tiny_run.folder / "images"], tmp_path, one)
+    assert pixels[0][0] == pixels[1][0] > pixels[1][-1]
 
 
 def test_an_image_at_an_address(tiny_run: Any, tmp_path: Path, one: Context, web: Any) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from terrazzo.errors import EnvironmentFault, ModelError
 
+logger = logging.getLogger(__name__)
 INPUT, OUTPUT = "images", "probabilities"
 PACKAGES = ("onnx", "onnxscript")
 """What torch writes ONNX with."""
@@ -36,6 +37,7 @@ def onnx_graph(network: nn.Module, shape: tuple[int, int, int, int]) -> bytes:
     """
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise EnvironmentFault(f"ONNX needs {' and '.join(missing)}, not installed here. Run: pip install {' '.join(missing)}")
+    logger.info("Converting the network to ONNX, for images of %d x %d pixels.", *shape[2:])
     graph = Probabilities(network).eval()
     images = torch.zeros(shape, device=next(network.parameters()).device)
     try:
@@ -52,12 +54,12 @@ def onnx_graph(network: nn.Module, shape: tuple[int, int, int, int]) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporter's remarks on its own parts, which say nothing of the network."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    exporter = logging.getLogger("torch.onnx")
+    before = exporter.level
+    exporter.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        exporter.setLevel(before)

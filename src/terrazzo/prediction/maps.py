@@ -2,11 +2,11 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progres
     """
     watch = watch or Watch()
     if not watch.needs_all_rows:
-        predictor.engine_for(list(jobs.values()), next((kept for path in jobs if (kept := begun_with(path)) is not None), None))
+        predictor.engine_for(list(jobs.values()), kept_means(jobs))
     journals = {} if watch.needs_all_rows else {path: found for path, job in jobs.items() if (found := open_journal(path, job, predictor))}
     works = {path: _after(job, journals.get(path)) for path, job in jobs.items()}
     written: list[Path] = []
@@ -124,6 +124,11 @@ def write_maps(jobs: Mapping[Path, Job], predictor: Predictor, progress: Progres
                 watch.counted(path, own)
     tally.tell()
     return written
+
+
+def kept_means(paths: Iterable[Path]) -> dict[str, Any] | None:
+    """What an unfinished map among these says that it is made with; None if there is none."""
+    return next((kept for path in paths if (kept := begun_with(path)) is not None), None)
 
 
 def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:

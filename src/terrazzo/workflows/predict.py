@@ -10,7 +10,7 @@ from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import load_bundle
 from terrazzo.models.network import use_threads
 from terrazzo.prediction.journal import remove_journal
-from terrazzo.prediction.maps import MAP_SUFFIX, Watch, layer_paths, map_path, provenance_of, write_maps
+from terrazzo.prediction.maps import MAP_SUFFIX, Watch, kept_means, layer_paths, map_path, provenance_of, write_maps
 from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
@@ -70,6 +70,9 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     others = MapFiles(legend=predictor.legend, overlay=overlay, polygons=polygons, runs=rle, isolate=isolate, hdu=hdu)
     others.check(todo, out)
     check_areas(out)
+    if todo:
+        # of all images: what is left of a folder is predicted with what the others were
+        predictor.engine_for(list(jobs.values()), kept_means(todo))
     confidences: dict[Path, float | None] = {}
     write_maps(todo, predictor, context.progress, Watch(counted=lambda path, tally: confidences.update({path: tally.mean_confidence})))
     failures = kept_failures(out, set(jobs) - set(todo)) + [each for path, job in todo.items() for each in failures_of(out, path, job)]

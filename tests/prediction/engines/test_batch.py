@@ -101,13 +101,14 @@ class TestQuickestBatch:
         assert quickest_batch(float) == 1
         assert quickest_batch(lambda size: float(max(size, 8))) == 8
 
-    def test_ends_where_memory_does(self) -> None:
+    @pytest.mark.parametrize("room", [0, 1, 16])
+    def test_ends_where_memory_does(self, room: int) -> None:
         def seconds(size: int) -> float:
-            if size > 16:
+            if size > room:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return 1.0
 
-        assert quickest_batch(seconds) == 16
+        assert quickest_batch(seconds) == max(1, room)
 
     def test_ends_at_the_largest(self) -> None:
         assert quickest_batch(lambda _: 1.0, 32) == 32

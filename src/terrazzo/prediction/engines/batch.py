@@ -55,7 +55,7 @@ class Allowance:
 
 
 def quickest_batch(seconds: Callable[[int], float], largest: int = LARGEST) -> int:
-    """The batch that maps most windows a second: doubled until that no longer helps, or memory is short.
+    """The batch that maps most windows a second: doubled until that no longer helps, or memory is short; 1 at least.
 
     seconds: how long a pass of so many windows takes.
     """
@@ -64,9 +64,9 @@ def quickest_batch(seconds: Callable[[int], float], largest: int = LARGEST) -> i
         try:
             found = size / seconds(size)
         except KINDS as error:
-            if not is_shortage(error) or size == 1:
+            if not is_shortage(error):
                 raise
-            return size // 2
+            return max(1, size // 2)
         if found < rate * WORTH_IT:
             return size // 2
         rate = found

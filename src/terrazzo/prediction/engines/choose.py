@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from terrazzo.errors import ModelError, RecipeError
+from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import Bundle
 from terrazzo.models.network import Precision, Runtime, choose_runtime
 from terrazzo.prediction.engines import onnx_engine, openvino_engine
@@ -61,7 +62,7 @@ class Chooser:
             forward = self._kept(kept) or self._chosen(work, large=large)
             self._engine = Engine(forward, self._batch_size(forward, work, kept, large=large), views_of(self._options))
             self._provisional = not large
-            logger.debug("Predicting with %s, %d windows at once.", forward.means, self._engine.batch_size)
+            logger.debug("Predicting with %s, %s at once.", forward.means, counted(self._engine.batch_size, "window"))
         return self._engine
 
     def _kept(self, kept: Mapping[str, object] | None) -> Forward | None:
