@@ -20,8 +20,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 
 from terrazzo.drawing.panels import SampleView
 from terrazzo.errors import ConflictError, EnvironmentFault, LabelError, PairingError, RasterError, UsageError
+from terrazzo.labels.class_files import map_style
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.prediction.maps import map_style
 from terrazzo.prediction.outputs.layers import probabilities_layout
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.write import MapWriter, writing_bands

@@ -19,8 +19,8 @@ from PIL import Image
 from shapely import box
 
 from terrazzo.errors import LabelError, RecipeError
+from terrazzo.labels.class_files import map_style
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.prediction.maps import map_style
 from terrazzo.rasters.grid import Grid, to_ground
 from terrazzo.rasters.write import MapWriter
 from terrazzo.workflows.context import Context

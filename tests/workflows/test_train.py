@@ -539,7 +539,7 @@ class TestRefused:
             train(data, tmp_path / "run", context=context_of(data))
 
     def test_a_training_that_diverges(self, data: Path, tmp_path: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("terrazzo.workflows.course.build_loss", lambda *_: lambda logits, _: logits.sum() * float("nan"))
+        monkeypatch.setattr("terrazzo.workflows.course.build_loss", lambda *_, **__: lambda logits, _: logits.sum() * float("nan"))
         with pytest.raises(DivergedError, match=r"samples \d"):
             train(data, tmp_path / "run", context=context_of(data))
 

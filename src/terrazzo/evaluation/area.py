@@ -11,7 +11,7 @@ Source: P. Olofsson et al., Good practices for estimating area and assessing acc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from terrazzo.evaluation.bootstrap import Interval, interval, resampled
 from terrazzo.evaluation.intervals import Units
 from terrazzo.evaluation.options import EvaluationOptions
+from terrazzo.evaluation.scores import each_alone
+from terrazzo.labels.bits import members
+from terrazzo.labels.legend import Legend
 
 NORMAL_95 = 1.959964
 """Standard errors to either side of a 95 % interval of the normal distribution."""
@@ -124,6 +127,35 @@ def area_scores(ground: Ground, units: Units | None, options: EvaluationOptions,
             for index, (value, name) in enumerate(zip(values, names, strict=True))
         ],
     )
+
+
+def overlap_areas(ground: Ground, units: Units | None, options: EvaluationOptions, legend: Legend) -> AreaScores:
+    """Areas of classes that overlap, each against the rest of the ground; overall accuracies are the means over the classes.
+
+    ground, units: of the sets of classes.
+    """
+    classes = len(legend.classes)
+    samples, mapped = each_alone(ground.sample, classes), members(classes) @ ground.mapped
+    counts = None if units is None else each_alone(units.counts, classes)
+    found = []
+    for number, (value, name) in enumerate(zip(legend.values, legend.names, strict=True)):
+        alone = replace(ground, sample=samples[number], mapped=np.array([ground.mapped.sum() - mapped[number], mapped[number]]))
+        drawn = None if units is None or counts is None else replace(units, counts=counts[:, number])
+        found.append(area_scores(alone, drawn, options, (0, value), ("", name)))
+    return AreaScores(
+        **{
+            **found[0],
+            "overall_accuracy": _mean([each["overall_accuracy"] for each in found]),
+            # what the classes share is not known, so neither is the error of the mean
+            "overall_accuracy_se": None,
+            "classes": [each["classes"][1] for each in found],
+        }
+    )
+
+
+def _mean(figures: Sequence[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) / len(known) if len(known) == len(figures) else None
 
 
 def _shares(sample: NDArray[np.number], weights: Figures) -> Figures:

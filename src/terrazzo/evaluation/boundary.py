@@ -46,6 +46,15 @@ class BoundaryCounts:
     def none(cls, classes: int) -> "BoundaryCounts":
         return cls(**{name: np.zeros(classes, np.int64) for name in cls.__dataclass_fields__})
 
+    def of_class(self, number: int) -> "BoundaryCounts":
+        """Those of one class."""
+        return BoundaryCounts(**{name: getattr(self, name)[number : number + 1] for name in self.__dataclass_fields__})
+
+    @classmethod
+    def side_by_side(cls, each: Sequence["BoundaryCounts"]) -> "BoundaryCounts":
+        """Those of several sets of classes as of one."""
+        return cls(**{name: np.concatenate([getattr(one, name) for one in each]) for name in cls.__dataclass_fields__})
+
     def __add__(self, other: "BoundaryCounts") -> "BoundaryCounts":
         return BoundaryCounts(**{name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__})
 

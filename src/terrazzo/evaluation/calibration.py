@@ -6,6 +6,9 @@
                          over the classes: 0 to 2
     NLL                  the mean of -log of the probability of the true class, in nats; a probability of 0 counts as half a quantum
 
+Where classes overlap, whether each is there is a question of its own: every figure is then the mean over pixels and classes, and the
+Brier score 0 to 1.
+
 Sources: M. Naeini et al., Obtaining well calibrated probabilities using Bayesian binning, 2015; G. Brier, Verification of forecasts, 1950.
 """
 
@@ -85,7 +88,11 @@ def brier(counts: ConfidenceCounts) -> float:
 
 def negative_log_likelihood(counts: ConfidenceCounts) -> float:
     """See above; counts of at least one pixel."""
-    return float(counts.classes[:, 1].sum(axis=0) @ -np.log(np.maximum(PROBABILITIES, SMALLEST)) / counts.pixels)
+    likelihoods = np.maximum(PROBABILITIES, SMALLEST)
+    lost = counts.classes[:, 1].sum(axis=0) @ -np.log(likelihoods)
+    if counts.overlapping:
+        lost += counts.classes[:, 0].sum(axis=0) @ -np.log(likelihoods[::-1])
+    return float(lost / counts.pixels)
 
 
 def _reliability(histogram: NDArray[np.int64], bins: int) -> Reliability:

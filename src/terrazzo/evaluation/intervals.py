@@ -18,7 +18,7 @@ class Units:
 
     kind: Literal["scenes", "blocks"]
     counts: NDArray[np.int64]
-    """(units, classes, classes), rows are the truth; each unit holds a pixel at least."""
+    """(units, classes, classes), rows are the truth, or sets of classes that overlap; each unit holds a pixel at least."""
 
     @property
     def enough(self) -> bool:
@@ -53,7 +53,7 @@ def score_intervals(units: Units, options: EvaluationOptions, values: Sequence[i
 
     units: enough of them. options.resamples: at least 1. values, names: one a class.
     """
-    accuracy, f1, iou = _resampled_scores(units, options)
+    accuracy, f1, iou = _resampled_scores(units, options, len(values))
     return ScoreIntervals(
         level=LEVEL,
         units=units.kind,
@@ -70,11 +70,13 @@ def score_intervals(units: Units, options: EvaluationOptions, values: Sequence[i
     )
 
 
-def _resampled_scores(units: Units, options: EvaluationOptions) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _resampled_scores(
+    units: Units, options: EvaluationOptions, classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Accuracy (resamples,), F1 and IoU (resamples, classes) of each resample."""
     accuracy, f1, iou = [], [], []
     for counts in resampled(units.counts, options.resamples, options.seed):
-        table = class_scores(counts)
+        table = class_scores(counts, classes)
         accuracy.append(np.trace(counts, axis1=1, axis2=2) / counts.sum(axis=(1, 2)))
         f1.append(table["f1"])
         iou.append(table["iou"])

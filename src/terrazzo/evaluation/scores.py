@@ -13,13 +13,14 @@ On all other counts the scores are those of scikit-learn with `zero_division=0`.
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import UsageError
 from terrazzo.evaluation.confusion import Confusion
+from terrazzo.labels.bits import members, set_names
 
 Score = float | None
 """0 to 1 (mcc, kappa: -1 to 1), or None where it is undefined."""
@@ -46,6 +47,8 @@ class ClassScores(Means):
 class PixelScores(TypedDict):
     """The object `pixels` of `evaluation.json`.
 
+    sets: where classes overlap, the names of their sets, which are the rows and columns of the confusion; accuracy, mcc and kappa are then
+    those of whole sets, all other scores those of each class against the rest.
     macro: plain means over the classes; weighted: means weighted by support. mean_iou and mean_dice are macro's iou and f1,
     frequency_weighted_iou is weighted's iou. unpredicted: labelled pixels that the prediction leaves out; in no score.
     """
@@ -57,6 +60,7 @@ class PixelScores(TypedDict):
     mcc: Score
     kappa: Score
     confusion: list[list[int]]
+    sets: NotRequired[list[str]]
     unpredicted: int
     classes: list[ClassScores]
     macro: Means
@@ -66,15 +70,19 @@ class PixelScores(TypedDict):
 def pixel_scores(confusion: Confusion, values: Sequence[int], names: Sequence[str]) -> PixelScores:
     """Score a map from its confusion counts.
 
+    confusion: of the classes; where they overlap, of their sets (`labels.bits`).
     values, names: the legend's, one for each class. The result holds plain numbers, lists and None only: ready for JSON.
     Raises UsageError if there are not as many values and names as classes.
     """
-    if not len(values) == len(names) == confusion.classes:
+    if len(values) != len(names) or confusion.classes not in (len(names), 2 ** len(names)):
         raise UsageError(f"There are {len(values)} values and {len(names)} names for {confusion.classes} classes; each class needs both.")
+    overlapping = confusion.classes != len(names)
     support = confusion.counts.sum(axis=1)
-    table = class_scores(confusion.counts)
+    if overlapping:
+        support = members(len(names)) @ support
+    table = class_scores(confusion.counts, len(names))
     macro, weighted = _means(table, np.ones(len(support))), _means(table, support.astype(np.float64))
-    return PixelScores(
+    found = PixelScores(
         accuracy=_quotient(int(np.trace(confusion.counts)), confusion.pixels),
         mean_iou=macro["iou"],
         mean_dice=macro["f1"],
@@ -90,6 +98,9 @@ def pixel_scores(confusion: Confusion, values: Sequence[int], names: Sequence[st
         macro=macro,
         weighted=weighted,
     )
+    if overlapping:
+        found["sets"] = set_names(names)
+    return found
 
 
 def f_score(hits: NDArray[np.number], false: NDArray[np.number], missed: NDArray[np.number], beta: float = 1.0) -> NDArray[np.float64]:
@@ -128,13 +139,28 @@ def cohen(counts: NDArray[np.int64]) -> Score:
     return _quotient(int(np.trace(counts)) * total - chance, total**2 - chance)
 
 
-def class_scores(counts: NDArray[np.number]) -> dict[str, NDArray[np.float64]]:
+def each_alone(counts: NDArray[Any], classes: int) -> NDArray[Any]:
+    """(..., classes, 2, 2) of classes that overlap: each against the rest, absent before present, rows are the truth.
+
+    counts: (..., sets, sets) of their sets.
+    """
+    held = members(classes)
+    sides = np.stack([~held, held], axis=1).astype(counts.dtype)
+    found: NDArray[Any] = np.einsum("kas,...st,kbt->...kab", sides, counts, sides)
+    return found
+
+
+def class_scores(counts: NDArray[Any], classes: int) -> dict[str, NDArray[np.float64]]:
     """Each score of each class, (..., classes) float64, from one or many confusions; NaN throughout for a class that occurs nowhere.
 
-    counts: (..., classes, classes), whole numbers, rows are the truth.
+    counts: (..., classes, classes), whole numbers, rows are the truth; of classes that overlap (..., sets, sets).
     """
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    predicted, support = counts.sum(axis=-2), counts.sum(axis=-1)
+    if counts.shape[-1] != classes:
+        alone = each_alone(counts, classes)
+        hits, predicted, support = alone[..., 1, 1], alone[..., 1].sum(axis=-1), alone[..., 1, :].sum(axis=-1)
+    else:
+        hits = np.diagonal(counts, axis1=-2, axis2=-1)
+        predicted, support = counts.sum(axis=-2), counts.sum(axis=-1)
     false, missed = predicted - hits, support - hits
     either = hits + false + missed
     absent = either == 0

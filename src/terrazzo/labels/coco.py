@@ -96,7 +96,8 @@ class CocoLabels(ObjectLabels):
     panoptic PNG cannot be opened.
     """
 
-    def __init__(self, image: LabelledImage, coco: CocoFile, legend: Legend) -> None:
+    def __init__(self, image: LabelledImage, coco: CocoFile, legend: Legend, *, alone: bool = False) -> None:
+        """alone: objects of the legend's background, crowds of it too, are left out, so that they cover nothing."""
         name = coco.find(image)
         if name is None:
             raise LabelError(f"{coco.path} has no image {image.path.name}.")
@@ -106,10 +107,16 @@ class CocoLabels(ObjectLabels):
                 f"{coco.path} says {known.shape} pixels (height, width) for {shown(name)}, but {image.path} has {shape}. "
                 "Labels must be of the image's size."
             )
-        indices = [IGNORE if entry.crowd else class_index(entry.key, legend, coco.path) for entry in known.objects]
+        if alone and known.segments is not None:
+            raise LabelError(f"{known.segments} is a panoptic PNG, whose pixels have one class each. Remove [legend] overlapping.")
+        objects, of_class = known.objects, [class_index(entry.key, legend, coco.path) for entry in known.objects]
+        if alone:
+            objects = tuple(entry for entry, index in zip(objects, of_class, strict=True) if index != legend.background)
+            of_class = [index for index in of_class if index != legend.background]
+        indices = [IGNORE if entry.crowd else index for entry, index in zip(objects, of_class, strict=True)]
         # crowds first: what lies on top of them was told apart
-        order = sorted(range(len(indices)), key=lambda place: not known.objects[place].crowd)
-        self._layers = list(layers(order, [entry.form for entry in known.objects], shape, known.segments))
+        order = sorted(range(len(indices)), key=lambda place: not objects[place].crowd)
+        self._layers = list(layers(order, [entry.form for entry in objects], shape, known.segments))
         # one more, for what is no object of a panoptic PNG
         super().__init__(shape, [*indices, IGNORE], legend)
 

@@ -33,8 +33,28 @@ def open_mask(path: Path, reading: DataOptions, onto: Grid | None = None, place:
     return open_raster(path, options.model_copy(update={"bands": [*range(1, raster.bands + 2)]}), onto, place)
 
 
+def open_bands(path: Path, reading: DataOptions, onto: Grid | None = None, place: Place | None = None, *, classes: int) -> Raster:
+    """Open a mask of a band a class, as `open_mask` does. Raises RasterError, and LabelError if it has another number of bands."""
+    raster = open_mask(path, reading, onto, place, alpha=True)
+    if raster.bands != classes:
+        raster.close()
+        raise LabelError(
+            f"{path} has {counted(raster.bands, 'band')}; with [legend] overlapping a mask has one a class, {classes} altogether."
+        )
+    return raster
+
+
+def band_sets_valid(pixels: Pixels, raster: Raster) -> NDArray[np.bool_]:
+    """Which pixels (height, width) of a mask of a band a class are used, of a window inside it: 0 and 1 are data whatever it declares."""
+    declared = set(raster.nodata)
+    if pixels.valid.all() or not declared <= {0, 1}:
+        return pixels.valid
+    void: NDArray[np.bool_] = np.logical_and.reduce([plane == nodata for plane, nodata in zip(pixels.values, raster.nodata, strict=True)])
+    return pixels.valid | void
+
+
 def raw_values(pixels: Pixels, encoding: Encoding, palette: Palette | None) -> NDArray[Any]:
-    """The raw value of each pixel, (height, width); those of pixels that are not valid mean nothing.
+    """The raw value of each pixel, (height, width); those of pixels that are not valid mean nothing. Multihot: all bands.
 
     palette: the colours of the values of a file of one band.
     Raises LabelError, without the file's name, if the bands cannot hold what the encoding says.
@@ -43,6 +63,8 @@ def raw_values(pixels: Pixels, encoding: Encoding, palette: Palette | None) -> N
         return _colors(pixels.values, palette)
     if encoding == "onehot":
         return band_set(pixels)[0]
+    if encoding == "multihot":
+        return pixels.values
     first: NDArray[Any] = pixels.values[0]
     if any(not np.array_equal(first, other, equal_nan=first.dtype.kind == "f") for other in pixels.values[1:]):
         bands = len(pixels.values)
@@ -53,7 +75,7 @@ def raw_values(pixels: Pixels, encoding: Encoding, palette: Palette | None) -> N
 def raw_nodata(raster: Raster, encoding: Encoding) -> float | None:
     """The raw value of pixels that the file declares as nodata in all bands."""
     nodata = raster.nodata[0]
-    if nodata is None or len(set(raster.nodata)) > 1:
+    if nodata is None or len(set(raster.nodata)) > 1 or encoding == "multihot":
         return None
     if encoding == "colors":
         return raw_of_color((int(nodata),) * 3) if nodata in range(256) and raster.bands == 3 else None

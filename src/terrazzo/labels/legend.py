@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError
+from terrazzo.labels.bits import MOST_CLASSES, mixed, set_names, to_bits, to_planes
 from terrazzo.labels.colors import Color, hex_color, parse_color
 from terrazzo.labels.raw import Encoding, distinct, nearest_color, shown
 from terrazzo.labels.sentences import counted, listed
@@ -52,9 +53,14 @@ class Legend:
     """Raw values go to the nearest that the legend knows. A class value that a remap leads to counts as a raw value only if it is
     mapped itself."""
     encoding: Encoding = "values"
-    """What mask files hold. Instances: every number above 0 counts as 1."""
+    """What mask files hold. Instances: every number above 0 counts as 1. Multihot: the classes overlap."""
     unsure: LegendClass | None = None
     """What a map shows where it decides for no class, as index len(classes); read again, such pixels are left out."""
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether a pixel may be of several classes, or of none: in place of class indices there are bit sets (`labels.bits`)."""
+        return self.encoding == "multihot"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +81,12 @@ class Legend:
 
     @property
     def background(self) -> int:
-        """The class index of what no polygon, run or rule covers: that of the value 0, which may be left out (255); else the first."""
+        """The class index of what no polygon, run or rule covers: that of the value 0, which may be left out (255); else the first.
+
+        Where classes overlap, the empty set.
+        """
+        if self.overlapping:
+            return 0
         index = self.index(0)
         return 0 if index is None else index
 
@@ -158,13 +169,28 @@ class Legend:
             raise LabelError(f"The legend {taken}; what is unsure cannot be told apart in a map. Leave out [prediction] unsure.")
         return replace(self, unsure=LegendClass(value=free[-1], name=UNSURE, color=UNSURE_COLOR))
 
+    def alone(self, name: str) -> "Legend":
+        """Of classes that overlap, one as 1 and the rest of the ground as 0, for labels that name their classes."""
+        return replace(self.against_rest(name), encoding="values")
+
+    @cached_property
+    def sets(self) -> "Legend":
+        """Where classes overlap, every set of them as a class whose index is the bit set; else the legend itself."""
+        if not self.overlapping:
+            return self
+        entries = enumerate(zip(set_names(self.names), mixed(self.colors), strict=True))
+        return Legend(classes=tuple(LegendClass(value=value, name=name, color=color) for value, (name, color) in entries))
+
     def encode(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
         """Class indices of raw mask values, in the legend's order, 255 where left out.
 
         raw: (height, width) of any integer, boolean or float type. valid: same shape; pixels that are False are left out unseen.
+        Where classes overlap: raw is (classes, height, width), 1 or white where a pixel is of the class, and the result is bit sets.
         Where raw values are the indices already, the result may be `raw` itself.
         Raises LabelError naming values and counts that are outside the legend.
         """
+        if self.overlapping:
+            return self._encode_bands(raw, valid)
         if raw.dtype == np.bool_:
             raw = raw.view(np.uint8)
         if raw.dtype == np.uint8:
@@ -176,12 +202,18 @@ class Legend:
         return self._encode_any(raw, valid)
 
     def decode(self, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Class values of class indices, that of `unsure` too; 255 stays 255. Indices and values are (height, width)."""
+        """Class values of class indices, that of `unsure` too; 255 stays 255. Indices and values are (height, width).
+
+        Where classes overlap: of bit sets (height, width) the planes (classes, height, width), 1 where a pixel is of the class, else 0.
+        """
+        if self.overlapping:
+            return to_planes(indices, len(self.classes))
         return self._value_table[indices]
 
     def plain(self) -> "Legend":
         """The same classes for masks that already hold class values, such as our own maps: nothing is mapped, and 255 is left out."""
-        return replace(self, remap={}, threshold=None, ignore=IGNORE, snap=False, encoding="values")
+        encoding: Encoding = "multihot" if self.overlapping else "values"
+        return replace(self, remap={}, threshold=None, ignore=IGNORE, snap=False, encoding=encoding)
 
     def to_json(self) -> str:
         """The legend as one line of JSON; `from_json` gives it back."""
@@ -222,6 +254,8 @@ class Legend:
             raise LabelError(f"The text is not a legend of Terrazzo: {text[:60]!r}.") from error
         if not classes or len(set(legend.values)) < len(classes) or not all(0 <= value <= LARGEST_VALUE for value in legend.values):
             raise LabelError(f"A legend needs classes of different values from 0 to {LARGEST_VALUE}; this one has {list(legend.values)}.")
+        if legend.overlapping and (len(classes) > MOST_CLASSES or 0 in legend.values):
+            raise LabelError(f"At most {MOST_CLASSES} classes can overlap, of values from 1; this legend has {list(legend.values)}.")
         if not {*legend.aliases.values()} <= {*legend.values, IGNORE}:
             raise LabelError(f"The legend has aliases of values that are no class: {dict(legend.aliases)}.")
         return legend
@@ -238,7 +272,7 @@ class Legend:
 
     @cached_property
     def _known(self) -> dict[float, int]:
-        """Class index, or 255, of every raw value that has one by itself; a threshold's are 0 and 1."""
+        """Class index, or 255, of every raw value that has one by itself; a threshold's are 0 and 1. Multihot: of names."""
         known: dict[float, int] = {} if self.encoding in ("colors", "onehot") else dict(self._positions)
         if self.threshold is not None:
             known = {0: 0, 1: 1}
@@ -294,6 +328,29 @@ class Legend:
                 counts = np.bincount((raw if valid is None else raw[valid]).ravel(), minlength=256)
                 self._refuse({float(value): int(counts[value]) for value in np.flatnonzero(~known) if counts[value]})
         return indices
+
+    def _encode_bands(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        """A pixel is left out where any of its bands is, for of a set that is known in part nothing can be learned."""
+        if len(raw) != len(self.classes):
+            raise LabelError(f"{counted(len(raw), 'band')}; of classes that overlap each has its own, {len(self.classes)} altogether.")
+        held = raw == 1
+        out = np.isnan(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, np.bool_)
+        if self.ignore is not None:
+            out |= raw == self.ignore
+        if self.ignore != IGNORE:
+            held |= raw == IGNORE
+        left_out = np.logical_or.reduce(out)
+        if valid is not None:
+            left_out |= ~valid
+        outside = ~(held | out | (raw == 0)) & ~left_out
+        if outside.any():
+            found, counts = np.unique(raw[outside], return_counts=True)
+            told = listed(
+                f"{shown(value, 'values')} ({counted(count, 'pixel')})"
+                for value, count in zip(found.tolist(), counts.tolist(), strict=True)
+            )
+            raise LabelError(f"Mask values outside the legend: {told}; bands of classes that overlap hold 0 and 1, or 0 and 255.")
+        return to_bits(held, left_out)
 
     def _encode_grey(self, raw: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
         """A threshold needs no table, and any number of grey values is fine."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError
-from terrazzo.labels.coding import open_mask, raw_nodata, raw_values
+from terrazzo.labels.coding import band_sets_valid, open_bands, open_mask, raw_nodata, raw_values
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.resolve import nodata_is_class, resolve_legend
 from terrazzo.labels.survey import FileValues, ValueCounts, survey
@@ -24,7 +24,7 @@ class MaskLabels:
 
     reading: how the file is opened. onto: the grid that the mask is brought to by the nearest pixel; None: its own.
     place: where its pixels lie if the file does not say, such as those of its image.
-    Raises RasterError if the file cannot be opened.
+    Raises RasterError if the file cannot be opened, LabelError if it has not a band for each of classes that overlap.
     """
 
     def __init__(
@@ -32,7 +32,10 @@ class MaskLabels:
     ) -> None:
         self.path = path
         self.legend = legend
-        self._raster = open_mask(path, reading, onto, place, alpha=legend.encoding == "onehot")
+        if legend.overlapping:
+            self._raster = open_bands(path, reading, onto, place, classes=len(legend.classes))
+        else:
+            self._raster = open_mask(path, reading, onto, place, alpha=legend.encoding == "onehot")
         nodata = raw_nodata(self._raster, legend.encoding)
         self._class_nodata = nodata if nodata_is_class(legend, nodata) else None
 
@@ -87,12 +90,14 @@ class MaskLabels:
         self.close()
 
     def _raw(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Raw values (height, width) of a window, and which of them are used."""
+        """Raw values (height, width) of a window, of classes that overlap (classes, height, width), and which pixels are used."""
         pixels = self._raster.read(window)
         try:
             raw = raw_values(pixels, self.legend.encoding, self._raster.palette)
         except LabelError as error:
             raise self._named(error, window) from error
+        if self.legend.overlapping:
+            return raw, _inside(window, self.shape) & band_sets_valid(pixels, self._raster)
         if self._class_nodata is None or pixels.valid.all():
             return raw, pixels.valid
         return raw, pixels.valid | (_inside(window, self.shape) & (raw == self._class_nodata))

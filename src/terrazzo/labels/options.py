@@ -17,6 +17,11 @@ class LegendOptions(Options):
         None, ge=-(2**31), lt=2**31, description="Mask value of pixels to leave out; default 255, unless masks are 0/255."
     )
     snap: bool = Field(False, description="Values between the known ones, as JPEG compression leaves them, go to the nearest.")
+    overlapping: bool = Field(
+        False,
+        description="A pixel may be of several of the classes, or of none: 2 to 7 of them, none of which is the background. Masks have a "
+        "band a class.",
+    )
     target: str | None = Field(None, description="One class against the rest: the name of the class; all others become one.")
     encoding: Literal["auto", "values", "colors", "onehot", "instances"] = Field(
         "auto",

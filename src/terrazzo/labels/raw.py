@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from terrazzo.labels.colors import Color, hex_color
 from terrazzo.labels.sentences import number
 
-Encoding = Literal["values", "colors", "onehot", "instances"]
-"""What mask files hold: class values, colours, a band a class, or object numbers."""
+Encoding = Literal["values", "colors", "onehot", "instances", "multihot"]
+"""What mask files hold: class values, colours, a band a class, object numbers, or a band a class of which several may be set."""
 
 COLOR = 2**24
 """Colours as raw values begin here, far above any class value."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from terrazzo.errors import LabelError
+from terrazzo.errors import LabelError, RecipeError
 from terrazzo.labels.coco import CocoFile, CocoLabels
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.keys import resolve_keys
@@ -17,6 +17,7 @@ from terrazzo.labels.legend import Legend
 from terrazzo.labels.masks import MaskLabels
 from terrazzo.labels.median import MedianLabels
 from terrazzo.labels.options import LabelOptions, LegendOptions
+from terrazzo.labels.overlapping import OverlappingLabels, check_keys, overlapping_legend, survey_bands
 from terrazzo.labels.resized import ResizedLabels
 from terrazzo.labels.resolve import resolve_legend
 from terrazzo.labels.rules import RuleLabels, Rules
@@ -36,6 +37,9 @@ Stamp = tuple[tuple[int, int], ...]
 FILES_KEPT = 8
 """Vector files and tables that stay in memory."""
 
+OVERLAPPING_VERBS = "index, split, preview, mask, train, predict and evaluate"
+"""What can do with classes that overlap."""
+
 NOUNS: Mapping[Kind, str] = {"masks": "masks", "vectors": "polygons", "runs": "runs", "coco": "annotations"}
 
 _loading = threading.Lock()
@@ -48,6 +52,10 @@ class LabelReader:
         self.legend = legend
         self.data = data
         self.options = options
+        if legend.overlapping and options.median > 1:
+            raise RecipeError(
+                "[labels] median is for classes that exclude each other; with overlapping = true it means nothing. Remove it."
+            )
 
     @contextmanager
     def open(self, place: LabelPlace, image: LabelledImage) -> Iterator[Labels]:
@@ -69,23 +77,29 @@ class LabelReader:
         return labels if own is image else ResizedLabels(labels, image.grid.shape)
 
     def _take(self, place: LabelPlace, image: LabelledImage) -> Labels:
-        if isinstance(place, Rules):
-            return RuleLabels(image, place, self.legend, self.data.model_copy(update={"resize": None}))
-        kind = kind_of(place)
-        if kind == "masks":
+        if isinstance(place, Path) and kind_of(place) == "masks":
             reading = DataOptions(picture_mpx=self.data.picture_mpx)
             onto = image.grid if resampled(self.data) else None
             return MaskLabels(place, self.legend, reading, onto, image.place)
+        if self.legend.overlapping:
+            return OverlappingLabels([self._named(place, image, self.legend.alone(name), alone=True) for name in self.legend.names])
+        return self._named(place, image, self.legend, alone=False)
+
+    def _named(self, place: LabelPlace, image: LabelledImage, legend: Legend, *, alone: bool) -> Labels:
+        """Labels that name their classes. alone: what is of the legend's background covers nothing."""
+        if isinstance(place, Rules):
+            return RuleLabels(image, place, legend, self.data.model_copy(update={"resize": None}), alone=alone)
+        kind = kind_of(place)
         if kind == "vectors":
-            return VectorLabels(image, load_vectors(place, self.options), self.legend, self.options)
+            return VectorLabels(image, load_vectors(place, self.options), legend, self.options, alone=alone)
         if resampled(self.data):
             raise LabelError(
                 f"{place} tells pixels of the images as they are, which [data] crs and cell_size resample. "
                 "Make masks first: terrazzo mask IMAGES LABELS OUT."
             )
         if kind == "runs":
-            return RunLabels(image, load_runs(place), self.legend)
-        return CocoLabels(image, load_coco(place), self.legend)
+            return RunLabels(image, load_runs(place), legend, alone=alone)
+        return CocoLabels(image, load_coco(place), legend, alone=alone)
 
 
 def place_digest(place: LabelPlace) -> str:
@@ -99,24 +113,62 @@ def resampled(data: DataOptions) -> bool:
 
 
 def find_legend(
-    places: Sequence[LabelPlace], legend: LegendOptions, options: LabelOptions, progress: Progress = Silent(), *, to_learn: bool = True
+    places: Sequence[LabelPlace],
+    legend: LegendOptions,
+    options: LabelOptions,
+    progress: Progress = Silent(),
+    *,
+    to_learn: bool = True,
+    overlapping: bool = False,
 ) -> Legend:
     """The legend of a set of labels: the one that [legend] gives, else what the labels hold.
 
     to_learn: masks without anything but the first class are refused; to judge a map they will do.
+    overlapping: whether the caller can do with classes that overlap; else they are refused.
 
     Raises RecipeError if the options contradict each other. LabelError or RasterError naming all files that cannot be used, or if
     the labels hold classes that the legend does not know, grey values, or nothing but background.
     """
     distinct = list(dict.fromkeys(places))
     files = [place for place in distinct if isinstance(place, Path)]
+    if legend.overlapping:
+        if not overlapping:
+            raise RecipeError(f"[legend] overlapping = true goes with {OVERLAPPING_VERBS} only. Leave it out here.")
+        return _find_overlapping(distinct, files, legend, options, progress)
     if len(files) < len(distinct):
         keys = Counter({key: count for place in distinct if isinstance(place, Rules) for key, count in place.keys.items()})
         return resolve_keys(legend, keys, "rules")
     kind = kind_of(files[0])
     if kind == "masks":
         return resolve_legend(legend, survey(files, progress, legend), to_learn=to_learn)
+    if kind == "runs":
+        _check_exclusive(files)
     return resolve_keys(legend, _keys(files, kind, options), NOUNS[kind])
+
+
+def _find_overlapping(
+    places: Sequence[LabelPlace], files: Sequence[Path], options: LegendOptions, labels: LabelOptions, progress: Progress
+) -> Legend:
+    """The legend of classes that overlap. Raises as `find_legend` does."""
+    legend = overlapping_legend(options)
+    if len(files) < len(places):
+        keys = Counter({key: count for place in places if isinstance(place, Rules) for key, count in place.keys.items()})
+        check_keys(legend, keys, "rules")
+        return legend
+    kind = kind_of(files[0])
+    if kind == "masks":
+        return survey_bands(files, legend, options, progress)
+    check_keys(legend, _keys(files, kind, labels), NOUNS[kind])
+    return legend
+
+
+def _check_exclusive(files: Sequence[Path]) -> None:
+    """Refuse tables of runs in which a pixel is of several classes."""
+    failures = Failures()
+    for path in files:
+        with failures.collect():
+            load_runs(path).check_exclusive()
+    failures.check(len(files), "label files")
 
 
 def _keys(files: Sequence[Path], kind: Kind, options: LabelOptions) -> Counter[str | float]:

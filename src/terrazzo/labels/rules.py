@@ -133,12 +133,14 @@ class RuleLabels:
 
     has_instances = False
 
-    def __init__(self, image: LabelledImage, rules: Rules, legend: Legend, data: DataOptions) -> None:
+    def __init__(self, image: LabelledImage, rules: Rules, legend: Legend, data: DataOptions, *, alone: bool = False) -> None:
+        """alone: rules of the legend's background do not count, so that they take nothing from others."""
         # rules name the bands of the file, whatever bands are learned from
         self._raster = open_raster(image.path, data.model_copy(update={"bands": None}))
-        self._rules = rules
-        self._indices = [_index(rule, legend) for rule in rules.rules]
+        indices = {rule: _index(rule, legend) for rule in rules.rules}
         self._background = legend.background
+        self._rules = [rule for rule in rules.rules if not alone or indices[rule] != self._background]
+        self._indices = [indices[rule] for rule in self._rules]
         self._places = _places(image.path, rules, self._raster.band_names)
 
     @property
@@ -152,7 +154,7 @@ class RuleLabels:
         indices = np.full(window.shape, self._background, np.uint8)
         open_pixels = np.ones(window.shape, np.bool_)
         unknown = np.zeros(window.shape, np.bool_)
-        for rule, index in zip(self._rules.rules, self._indices, strict=True):
+        for rule, index in zip(self._rules, self._indices, strict=True):
             values = rule.expression.evaluate(bands)
             held = rule.range.holds(values) & open_pixels
             indices[held] = index

@@ -31,12 +31,18 @@ class RunTable:
         """Read a CSV with the columns ImageId and EncodedPixels, or the like, and maybe one of classes; see `read_rows`.
 
         Raises LabelError listing the rows, by their lines, that hold anything but pairs of start and length in order, or
-        pixels that another row of the image holds too.
+        pixels that another row of the image and class holds too.
         """
         rows, bad = read_rows(path)
-        _check_overlaps(rows, bad)
+        _check_overlaps(rows, bad, (rows.key + 1) * len(rows.names) + rows.image)
         bad.check()
         return cls(path, rows)
+
+    def check_exclusive(self) -> None:
+        """Raise LabelError listing the rows that share pixels with another of their image, though of another class."""
+        bad = BadRows(self.path, len(self.rows.lines))
+        _check_overlaps(self.rows, bad, self.rows.image)
+        bad.check()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,14 +97,18 @@ class RunLabels(ObjectLabels):
     Raises LabelError if the table has no row of the image, a run reaches beyond it, or the legend lacks a class.
     """
 
-    def __init__(self, image: LabelledImage, table: RunTable, legend: Legend) -> None:
+    def __init__(self, image: LabelledImage, table: RunTable, legend: Legend, *, alone: bool = False) -> None:
+        """alone: objects of the legend's background are left out, so that they cover nothing."""
         name = table.find(image)
         if name is None:
             raise LabelError(f"{table.path} has no row of {image.path.name}. An image without objects needs a row with a blank cell.")
         all_rows, rows = table.rows, table.rows_of(name)
         _check_inside(table, rows, image)
         keys = [all_rows.keys[key] if key >= 0 else None for key in all_rows.key[rows].tolist()]
-        super().__init__(image.grid.shape, [class_index(key, legend, table.path) for key in keys], legend)
+        indices = np.array([class_index(key, legend, table.path) for key in keys], np.uint8)
+        if alone:
+            rows, indices = rows[indices != legend.background], indices[indices != legend.background]
+        super().__init__(image.grid.shape, indices.tolist(), legend)
         spans = [slice(all_rows.offsets[row], all_rows.offsets[row + 1]) for row in rows.tolist()]
         starts = np.concatenate([all_rows.starts[span] for span in spans] or [np.zeros(0, np.int64)])
         ends = np.concatenate([all_rows.ends[span] for span in spans] or [np.zeros(0, np.int64)])
@@ -107,6 +117,8 @@ class RunLabels(ObjectLabels):
         order = np.argsort(starts, kind="stable")
         self._runs = Runs(starts[order], ends[order])
         self._owner = owner[order]
+        if (self._runs.starts[1:] < self._runs.ends[:-1]).any():
+            table.check_exclusive()
 
     def _paint(self, window: Window, values: NDArray[Value], fill: int) -> NDArray[Value]:
         return burn(self._runs, values[self._owner], self.shape, window, fill)
@@ -124,21 +136,21 @@ def _check_inside(table: RunTable, rows: Positions, image: LabelledImage) -> Non
     bad.check()
 
 
-def _check_overlaps(rows: RunRows, bad: BadRows) -> None:
-    """Note rows whose pixels another row of the image holds too."""
+def _check_overlaps(rows: RunRows, bad: BadRows, groups: Positions) -> None:
+    """Note rows whose pixels another row of their group holds too. groups: of each row; those of a group are of one image."""
     row = np.repeat(np.arange(len(rows.lines)), np.diff(rows.offsets))
-    image, starts, ends = rows.image[row], rows.starts, rows.ends
-    if not _in_order(image, starts, ends):
-        order = np.lexsort((starts, image))
-        row, image, starts, ends = row[order], image[order], starts[order], ends[order]
-    shared = (image[1:] == image[:-1]) & (starts[1:] < ends[:-1])
+    group, starts, ends = groups[row], rows.starts, rows.ends
+    if not _in_order(group, starts, ends):
+        order = np.lexsort((starts, group))
+        row, group, starts, ends = row[order], group[order], starts[order], ends[order]
+    shared = (group[1:] == group[:-1]) & (starts[1:] < ends[:-1])
     pairs = np.unique(np.sort(np.stack([row[:-1][shared], row[1:][shared]], axis=1), axis=1), axis=0)
     for first, second in pairs.tolist():
         name = rows.names[rows.image[first]]
         bad.add(int(rows.lines[second]), f"{listed([name])}: it shares pixels with line {rows.lines[first]}; a pixel is of one object only")
 
 
-def _in_order(image: Positions, starts: Positions, ends: Positions) -> bool:
-    """Whether runs are sorted already, image by image, without overlap."""
-    same = image[1:] == image[:-1]
-    return bool(((image[1:] > image[:-1]) | (same & (starts[1:] >= ends[:-1]))).all())
+def _in_order(group: Positions, starts: Positions, ends: Positions) -> bool:
+    """Whether runs are sorted already, group by group, without overlap."""
+    same = group[1:] == group[:-1]
+    return bool(((group[1:] > group[:-1]) | (same & (starts[1:] >= ends[:-1]))).all())

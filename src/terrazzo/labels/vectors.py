@@ -114,13 +114,16 @@ class VectorLabels:
 
     has_instances = True
 
-    def __init__(self, image: LabelledImage, file: VectorFile, legend: Legend, options: LabelOptions) -> None:
+    def __init__(self, image: LabelledImage, file: VectorFile, legend: Legend, options: LabelOptions, *, alone: bool = False) -> None:
+        """alone: features of the legend's background are left out, so that they cover nothing."""
         self.image = image
         self._all_touched = options.all_touched
         self._background = legend.background
         classes = _classes(file, legend)
         placing = _placing(file, image, options)
         near = file.near(placing)
+        if alone:
+            near = near[classes[file.codes[file.rows[near]]] != legend.background]
         self._polygons, origin = placing.polygons(file.parts[near], str(file.path))
         features = file.rows[near[origin]]
         self._classes = classes[file.codes[features]]

@@ -20,17 +20,21 @@ PACKAGES = ("onnx", "onnxscript")
 class Probabilities(nn.Module):
     """(batch, bands, height, width) float32 to probabilities (batch, classes, height, width) float32."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, overlapping: bool) -> None:
+        """overlapping: whether each class is answered by itself."""
         super().__init__()
         self.network = network
+        self.overlapping = overlapping
 
     def forward(self, images: Tensor) -> Tensor:
-        out: Tensor = self.network(images).float().softmax(1)
-        return out
+        logits: Tensor = self.network(images).float()
+        return logits.sigmoid() if self.overlapping else logits.softmax(1)
 
 
-def onnx_graph(network: nn.Module, shape: tuple[int, int, int, int]) -> bytes:
+def onnx_graph(network: nn.Module, shape: tuple[int, int, int, int], *, overlapping: bool = False) -> bytes:
     """The network in float32 as an ONNX model for images (batch, bands, height, width) of one shape, softmax included.
+
+    overlapping: of classes that overlap it ends in a sigmoid each.
 
     Nothing is written to disk and nothing is fetched. Takes some seconds.
     Raises EnvironmentFault if the packages for it are missing, ModelError if ONNX cannot express the network.
@@ -38,7 +42,7 @@ def onnx_graph(network: nn.Module, shape: tuple[int, int, int, int]) -> bytes:
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise EnvironmentFault(f"ONNX needs {' and '.join(missing)}, not installed here. Run: pip install {' '.join(missing)}")
     logger.info("Converting the network to ONNX, for images of %d x %d pixels.", *shape[2:])
-    graph = Probabilities(network).eval()
+    graph = Probabilities(network, overlapping=overlapping).eval()
     images = torch.zeros(shape, device=next(network.parameters()).device)
     try:
         with _quiet(), torch.no_grad():

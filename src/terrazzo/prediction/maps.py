@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
+from terrazzo.labels.class_files import map_style
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import BlendedRows
 from terrazzo.prediction.journal import Block, Journal, begun_with
@@ -26,7 +27,7 @@ from terrazzo.prediction.stream import Job, Predictor, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.fits_rows import cards_of
 from terrazzo.rasters.raster import Raster, open_raster
-from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle
+from terrazzo.rasters.write import PROVENANCE_TAG
 
 logger = logging.getLogger(__name__)
 MAP_SUFFIX = "_predseg"
@@ -43,9 +44,12 @@ Shown = Callable[[Job, int, NDArray[np.uint8]], NDArray[np.uint8]]
 """Makes of the class indices of rows, from row_off on, those that a map shows."""
 
 
-def map_path(out: Path, stem: str, raster: Raster, ending: Literal["auto", "fits"] = "auto") -> Path:
-    """OUT/<stem>_predseg.tif; .png where the input is no GeoTIFF and has no map coordinates; .fits where that is asked for."""
-    plain = raster.format != "GTiff" and not raster.grid.georeferenced
+def map_path(out: Path, stem: str, raster: Raster, ending: Literal["auto", "fits"] = "auto", *, overlapping: bool = False) -> Path:
+    """OUT/<stem>_predseg.tif; .png where the input is no GeoTIFF and has no map coordinates; .fits where that is asked for.
+
+    overlapping: the map has a band a class, which a PNG cannot hold.
+    """
+    plain = not overlapping and raster.format != "GTiff" and not raster.grid.georeferenced
     automatic = "png" if plain else "tif"
     return out / f"{stem}{MAP_SUFFIX}.{automatic if ending == 'auto' else ending}"
 
@@ -72,16 +76,6 @@ def provenance_of(class_map: Path) -> str | None:
             return next((value for key, value in raster.tags.items() if key.upper() == PROVENANCE_TAG), None)
     except RasterError:
         return None
-
-
-def map_style(legend: Legend, provenance: str) -> MapStyle:
-    """How a map shows its legend, and carries it: with the rules for raw masks, so that such masks can be compared with it."""
-    return MapStyle(
-        colors={entry.value: entry.color for entry in legend.shown},
-        names={entry.value: entry.name for entry in legend.shown},
-        legend_json=legend.to_json(),
-        provenance_json=provenance,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from terrazzo.errors import RecipeError
 from terrazzo.options import Options
 
 EngineName = Literal["torch", "openvino", "onnx"]
@@ -115,3 +116,20 @@ class PredictionOptions(Options):
         description="Of a class, what its objects must fulfil, such as 'area_m2 > 30 and elongation > 2'; others take the class "
         "around them.",
     )
+
+    def check_overlapping(self) -> None:
+        """Raise RecipeError if an option is for classes that exclude each other."""
+        exclusive = {
+            "unsure": self.unsure,
+            "sieve": self.sieve,
+            "holes": self.holes,
+            "min_size": self.min_size,
+            "rules": self.rules or None,
+        }
+        for name, given in exclusive.items():
+            if given is not None:
+                raise RecipeError(f"prediction.{name} is for classes that exclude each other, and these overlap. Remove it.")
+        if self.refine == "crf":
+            raise RecipeError("prediction.refine = 'crf' is for classes that exclude each other, and these overlap. Remove it.")
+        if self.format == "fits":
+            raise RecipeError("prediction.format = 'fits' holds one class a pixel, and the classes overlap. Remove it: maps are GeoTIFFs.")

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.drawing.notebook import map_png, panel
-from terrazzo.errors import ConflictError, DataError
-from terrazzo.labels.legend import Legend
+from terrazzo.errors import ConflictError, DataError, UsageError
+from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.models.bundle import Bundle
 from terrazzo.prediction.maps import write_maps
 from terrazzo.prediction.options import PredictionOptions
@@ -73,14 +73,17 @@ class Prediction:
 
     @cached_property
     def classes(self) -> NDArray[np.uint8]:
-        """Class values (height, width); 255 where the image has no data. Raises DataError if the map is too large for memory."""
+        """Class values (height, width), of classes that overlap (classes, height, width); 255 where the image has no data.
+
+        Raises DataError if the map is too large for memory.
+        """
         height, width = self._job.mapped.shape
         if height * width > LARGEST_ARRAY_PX:
             raise DataError(f"a map of {height} x {width} pixels is too large for memory. Write it with save(path).")
-        out = np.empty((height, width), np.uint8)
         legend, tally = self._predictor.legend, Tally(self._predictor.legend)
+        out = np.empty((len(legend.classes), height, width) if legend.overlapping else (height, width), np.uint8)
         for rows in cleaned_rows(self._job, self._predictor, finished_rows([self._job], self._predictor, lambda _: None)):
-            out[rows.row_off : rows.row_end] = legend.decode(rows.indices)
+            out[..., rows.row_off : rows.row_end, :] = legend.decode(rows.indices)
             tally.add(rows.blended, rows.indices)
         tally.tell()
         return out
@@ -91,14 +94,31 @@ class Prediction:
         return self._predictor.bundle.legend
 
     def to_xarray(self) -> "xarray.DataArray":
-        """The class map as an array with the dimensions y and x, its place on the ground and its legend.
+        """The class map as an array with the dimensions y and x, of classes that overlap class too, its place on the ground and its legend.
 
         Raises EnvironmentFault if xarray is not installed, DataError if the map is too large for memory.
         """
         return to_dataarray(self.classes, self._job.mapped.grid, self.legend)
 
     def _repr_png_(self) -> bytes | None:
-        return map_png(self.classes, self.legend) if self._is_shown else None
+        return self._picture() if self._is_shown else None
+
+    def _picture(self) -> bytes:
+        """The map in the colours of the classes, or of the sets of classes that overlap."""
+        if not self.legend.overlapping:
+            return map_png(self.classes, self.legend)
+        sets = self.legend.plain().encode(self.classes)
+        # no class shows nothing
+        return map_png(np.where(sets == 0, np.uint8(IGNORE), sets), self.legend.sets)
+
+    def _pixels(self) -> tuple[dict[int, int], int]:
+        """How many pixels each class has, by its value, and how many are mapped."""
+        if self.legend.overlapping:
+            of_bands = np.count_nonzero(self.classes == 1, axis=(1, 2)).tolist()
+            return dict(zip(self.legend.values, of_bands, strict=True)), int(np.count_nonzero(self.classes[0] != IGNORE))
+        counts = np.bincount(self.classes.ravel(), minlength=256)
+        found = {value: int(counts[value]) for value in self.legend.values}
+        return found, sum(found.values())
 
     def _repr_html_(self) -> str:
         height, width = self._job.mapped.shape
@@ -106,10 +126,9 @@ class Prediction:
         if not self._is_shown:
             facts["map"] = "too large to be computed for a picture: save(path) writes it"
             return panel("Prediction", facts, self.legend)
-        counts = np.bincount(self.classes.ravel(), minlength=256)
-        total = max(1, int(counts[list(self.legend.values)].sum()))
-        notes = {value: f"{counts[value]:,} pixels, {counts[value] / total:.2%}" for value in self.legend.values}
-        return panel("Prediction", facts, self.legend, notes, map_png(self.classes, self.legend))
+        counts, total = self._pixels()
+        notes = {value: f"{pixels:,} pixels, {pixels / max(1, total):.2%}" for value, pixels in counts.items()}
+        return panel("Prediction", facts, self.legend, notes, self._picture())
 
     @property
     def _is_shown(self) -> bool:
@@ -119,9 +138,12 @@ class Prediction:
     def save(self, path: str | Path, progress: Progress | None = None) -> Path:
         """Write the class map on the image's own grid: a GeoTIFF; a palette PNG if the path ends in .png, FITS if in .fits.
 
-        Raises ConflictError if the file exists, EnvironmentFault if it cannot be written.
+        Raises UsageError if it is to be PNG or FITS of classes that overlap, ConflictError if the file exists, EnvironmentFault if it
+        cannot be written.
         """
         target = Path(path)
+        if self.legend.overlapping and target.suffix.lower() in (".png", ".fits"):
+            raise UsageError(f"{target}: a map of classes that overlap is a GeoTIFF with a band each. Give a name that ends in .tif.")
         if target.exists():
             raise ConflictError(f"{target} exists; it is not overwritten. Give another name.")
         write_maps({target: self._job}, self._predictor, progress or Silent())

@@ -115,6 +115,8 @@ class Predictor:
     @classmethod
     def of(cls, bundle: Bundle, device: str, options: PredictionOptions) -> "Predictor":
         """A model on a device. Raises EnvironmentFault if that is not there, RecipeError if the options do not go with it."""
+        if bundle.legend.overlapping:
+            options.check_overlapping()
         if options.hdu is not None:
             reading = bundle.card.reading.model_copy(update={"hdu": options.hdu})
             bundle = replace(bundle, card=bundle.card.model_copy(update={"reading": reading}))

@@ -130,9 +130,14 @@ def lead(evaluation: Mapping[str, Any]) -> str:
     return f"Scored on {labelled(pixels):,} labelled pixels{where}{part}."
 
 
+def confusion_names(pixels: PixelScores) -> list[str]:
+    """What the rows and columns of the confusion are: the classes, or the sets of classes that overlap."""
+    return pixels.get("sets") or [entry["name"] for entry in pixels["classes"]]
+
+
 def labelled(pixels: PixelScores) -> int:
     """How many pixels are in the scores."""
-    return sum(entry["support"] for entry in pixels["classes"])
+    return sum(map(sum, pixels["confusion"]))
 
 
 def weakest_class(pixels: PixelScores) -> ClassScores | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from terrazzo.evaluation.scores import PixelScores
 from terrazzo.labels.sentences import listed
-from terrazzo.reporting.figures import enumerated, labelled, named, share_text
+from terrazzo.reporting.figures import confusion_names, enumerated, labelled, named, share_text
 
 RARE = 0.001
 """A class with a smaller share of the labelled pixels is rare."""
@@ -40,8 +40,8 @@ def never_found(pixels: PixelScores) -> list[str]:
 
 def _shown_classes(pixels: PixelScores) -> list[str]:
     shown = [sum(column) > 0 for column in zip(*pixels["confusion"], strict=True)]
-    names = [entry["name"] for entry in pixels["classes"]]
-    in_truth = sum(entry["support"] > 0 for entry in pixels["classes"])
+    names = confusion_names(pixels)
+    in_truth = sum(any(row) for row in pixels["confusion"])
     if sum(shown) == 1 and in_truth > 1:
         return [f"The map shows nothing but {named(names[shown.index(True)])}: no other class is found anywhere."]
     lost = never_found(pixels)

@@ -17,7 +17,7 @@ from terrazzo.labels.legend import Legend
 from terrazzo.rasters.window import Shape
 from terrazzo.rasters.write import write_text
 from terrazzo.reporting.charts import precision_chart, reliability_chart, training_charts
-from terrazzo.reporting.figures import cards, labelled, lead, score_text
+from terrazzo.reporting.figures import cards, confusion_names, labelled, lead, score_text
 from terrazzo.reporting.notices import score_notices
 from terrazzo.reporting.summary import summary
 from terrazzo.reporting.tables import area_table, class_table, edge_table, object_table, size_table, threshold_table
@@ -128,21 +128,21 @@ def render(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("terrazzo.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    names, scores = report.legend.names, _scores(report)
+    legend, scores = report.legend, _scores(report)
     return environment.get_template("report.html.jinja").render(
         report=report,
         contents=_contents(report, scores),
         evaluation={"intervals": None, **report.evaluation},
         notices=[*report.notices, *score_notices(report.evaluation)],
         **scores,
-        curves=training_charts(report.curves, names),
+        curves=training_charts(report.curves, legend.names),
         maps=[(scene.name, places_map(scene.name, scene.shape, scene.places, scene.picture)) for scene in report.scenes],
         parts={place.part for scene in report.scenes for place in scene.places},
         steps=[Key(color=hex_color(step.color), name=f"{step.low:.1f} to {step.high:.1f}") for step in score_steps()],
         samples=[_Picture(kind=sample.kind, caption=sample.caption, source=_data_url(sample.png)) for sample in report.samples],
         panel_titles=PANEL_TITLES,
-        class_keys=[Key(color=hex_color(entry.color), name=entry.name) for entry in report.legend.classes],
-        error_keys=error_keys(names),
+        class_keys=[Key(color=hex_color(entry.color), name=entry.name) for entry in legend.sets.classes],
+        error_keys=error_keys(legend.sets.names),
         score_text=score_text,
     )
 
@@ -175,7 +175,7 @@ def _scores(report: Report) -> dict[str, Any]:
         "summary": summary(found),
         "cards": cards(found),
         "classes": class_table(pixels, found.get("intervals"), legend),
-        "confusion": confusion_matrix(pixels["confusion"], [entry["name"] for entry in pixels["classes"]]),
+        "confusion": confusion_matrix(pixels["confusion"], confusion_names(pixels)),
         "edges": edge_table(boundary, legend) if boundary else "",
         "reliability": reliability_chart(calibration) if calibration else "",
         "precision": precision_chart(thresholds, supports) if thresholds else "",

@@ -8,7 +8,7 @@ from typing import Any
 
 from terrazzo.evaluation.scores import PixelScores
 from terrazzo.labels.sentences import counted
-from terrazzo.reporting.figures import area_unit, enumerated, labelled, named, score_text, share_text, weakest_class
+from terrazzo.reporting.figures import area_unit, confusion_names, enumerated, labelled, named, score_text, share_text, weakest_class
 from terrazzo.reporting.notices import never_found
 
 PARTS = {
@@ -51,7 +51,7 @@ def fitness(evaluation: Mapping[str, Any]) -> str:
     sure = ends[0] if ends else pixels["mean_dice"]
     if lost := never_found(pixels):
         return f"It is of no use for {enumerated(lost)}, of which it finds nothing."
-    if sum(entry["support"] > 0 for entry in pixels["classes"]) < 2:
+    if sum(any(row) for row in pixels["confusion"]) < 2:
         return "For whom it is good enough cannot be told: the labels hold a single class."
     return next(words for least, words in FIT if (sure or 0.0) >= least)
 
@@ -61,11 +61,12 @@ def _judged(evaluation: Mapping[str, Any], pixels: PixelScores) -> Iterator[str]
     where = f" in {counted(images, 'image')}" if images else ""
     of = f" of {PARTS[part]}" if part in PARTS else ""
     shown = enumerated(entry["name"] for entry in pixels["classes"])
-    yield f"The map tells apart {shown}, and was compared with {total:,} labelled pixels{where}{of}."
+    yield f"The map {'finds' if 'sets' in pixels else 'tells apart'} {shown}, and was compared with {total:,} labelled pixels{where}{of}."
     if pixels["accuracy"] is not None:
-        common = max(pixels["classes"], key=lambda entry: entry["support"])
-        plain = f"a map of nothing but {named(common['name'])} would have {share_text(common['support'] / total)}"
-        yield f"{share_text(pixels['accuracy'])} of these pixels are right; {plain}."
+        supports = [sum(row) for row in pixels["confusion"]]
+        most = max(range(len(supports)), key=supports.__getitem__)
+        plain = f"a map of nothing but {named(confusion_names(pixels)[most])} would have {share_text(supports[most] / total)}"
+        yield f"{share_text(pixels['accuracy'])} of these pixels are right{' in all classes' if 'sets' in pixels else ''}; {plain}."
 
 
 def _overlap(evaluation: Mapping[str, Any], pixels: PixelScores) -> Iterator[str]:
@@ -93,10 +94,10 @@ def _classes(pixels: PixelScores) -> Iterator[str]:
     parts = []
     if worst["recall"] is not None and worst["support"]:
         parts.append(f"{share_text(worst['recall']) if worst['recall'] else 'nothing'} of it is found")
-    if worst["precision"] is not None and any(row[place] for row in pixels["confusion"]):
+    if worst["precision"] is not None and (worst["precision"] or "sets" in pixels or any(row[place] for row in pixels["confusion"])):
         parts.append(f"{share_text(worst['precision'])} of what is shown as it is right")
     lost = [(count, number) for number, count in enumerate(pixels["confusion"][place]) if number != place and count]
-    if lost:
+    if lost and "sets" not in pixels:
         parts.append(f"what is lost is mostly taken for {named(pixels['classes'][max(lost)[1]]['name'])}")
     yield f"{told}: {', '.join(parts[:-1])}{' and ' if len(parts) > 1 else ''}{parts[-1]}." if parts else f"{told}."
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import DataError, LabelError
+from terrazzo.labels.bits import members, plane_of
 from terrazzo.labels.failures import MOST_THREADS, Failures
-from terrazzo.labels.legend import IGNORE
+from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.reader import LabelReader
 from terrazzo.labels.source import Labels
 from terrazzo.progress import Progress
@@ -31,9 +32,9 @@ class Counts:
     """What the windows of one scene hold."""
 
     pixels: NDArray[np.int64]
-    """(windows, classes), valid and labelled."""
+    """(windows, classes), valid and labelled; where classes overlap, (windows, sets of classes)."""
     objects: NDArray[np.int64]
-    """(windows,) 8-connected components of each class but the first, or objects where the labels tell them apart."""
+    """(windows,) 8-connected components of each class but the background, or objects where the labels tell them apart."""
 
 
 def count_windows(
@@ -44,7 +45,7 @@ def count_windows(
     windows: of each scene, inside it. Windows that follow each other are read together where that is worth it.
     Raises one LabelError, RasterError or DataError that names all scenes which cannot be read.
     """
-    classes = len(reader.legend.classes)
+    classes = len(reader.legend.sets.classes)
     counts = [Counts(pixels=np.zeros((len(held), classes), np.int64), objects=np.zeros(len(held), np.int64)) for held in windows]
     jobs = [
         job
@@ -73,6 +74,10 @@ class _OpenScene:
         self._lock = threading.Lock()
         self._files: tuple[Raster, Labels] | None = None
         self._stack = ExitStack()
+
+    @property
+    def legend(self) -> Legend:
+        return self._reader.legend
 
     def open(self) -> tuple[Raster, Labels]:
         """The image and its labels; whoever takes them says `done` in the end."""
@@ -110,7 +115,7 @@ class _Job:
         found = None
         try:
             if not self.scene.failed:
-                _count(*self.scene.open(), self.windows, self.counts, self.first)
+                _count(self.scene, self.windows, self.counts, self.first)
         except DataError as error:
             found = error
         finally:
@@ -134,14 +139,27 @@ def _jobs(scene: _OpenScene, windows: Sequence[Window], counts: Counts, pixel_by
     return found
 
 
-def _count(raster: Raster, source: Labels, windows: Sequence[Window], counts: Counts, first: int) -> None:
+def _count(scene: _OpenScene, windows: Sequence[Window], counts: Counts, first: int) -> None:
+    raster, source = scene.open()
     around = reduce(_hull, windows)
     read = _labels(raster, source, around)
     for place, window in enumerate(windows, first):
         labels = read[window.inside(around)]
         pixels = np.bincount(labels.ravel(), minlength=256)[: counts.pixels.shape[1]]
         counts.pixels[place] = pixels
-        counts.objects[place] = count_instances(source.instances(window), labels) if source.has_instances else count_objects(labels, pixels)
+        instances = source.instances(window) if source.has_instances else None
+        counts.objects[place] = count_shapes(labels, pixels, scene.legend) if instances is None else count_instances(instances, labels)
+
+
+def count_shapes(labels: NDArray[np.uint8], pixels: NDArray[np.int64], legend: Legend) -> int:
+    """The objects of `count_objects`; where classes overlap, those of each class by itself.
+
+    labels: (height, width) class indices or bit sets, 255 ignored. pixels: how many each class, or each set of classes, has there.
+    """
+    if not legend.overlapping:
+        return count_objects(labels, pixels)
+    held = members(len(legend.classes)) @ pixels
+    return sum(count_objects(plane_of(labels, number), np.array([0, count])) for number, count in enumerate(held.tolist()))
 
 
 def count_objects(labels: NDArray[np.uint8], pixels: NDArray[np.int64]) -> int:

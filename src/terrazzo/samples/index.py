@@ -100,9 +100,9 @@ def _tell_left_out(found: Sequence[_Found], options: SamplesOptions) -> None:
 
 def _check_presence(counts: Sequence[Counts], legend: Legend) -> None:
     """Refuse labels that hold nothing but the first class."""
-    total = sum((found.pixels.sum(0) for found in counts), np.zeros(len(legend.classes), np.int64))
+    total = sum((found.pixels.sum(0) for found in counts), np.zeros(len(legend.sets.classes), np.int64))
     if total[0] and not total[1:].any():
-        first = legend.classes[0]
+        first = legend.sets.classes[0]
         raise LabelError(
             f"All labels are empty: those of {counted(len(counts), 'image')} hold only class {first.value} ({first.name}). "
             "Check that they belong to these images, and [legend]."
@@ -132,7 +132,7 @@ def _rows(found: _Found, legend: Legend) -> pd.DataFrame:
         **{name: np.array([getattr(window, name) for window in windows], np.int64) for name in ("col_off", "row_off", "width", "height")},
         "valid_share": found.shares[kept],
         "objects": found.counts.objects[kept],
-        **{pixels_column(value): found.counts.pixels[kept, index] for index, value in enumerate(legend.values)},
+        **{pixels_column(value): found.counts.pixels[kept, index] for index, value in enumerate(legend.sets.values)},
         "split": np.full(len(kept), None, object),
     }
     return pd.DataFrame(columns)

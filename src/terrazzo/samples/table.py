@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from terrazzo.drawing.notebook import panel
 from terrazzo.errors import DataError, LabelError
+from terrazzo.labels.bits import members
 from terrazzo.labels.legend import Legend
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.rasters.write import writing
@@ -58,7 +59,8 @@ class Samples:
 
     Columns of the frame: scene (name), image and label (paths), image_digest, col_off, row_off, width, height (pixels of the image),
     valid_share (0 to 1; what windows at the edges have beyond the image counts as not valid),
-    objects (8-connected components of each class but the first, together), pixels_<value> (pixels of each class),
+    objects (8-connected components of each class but the first, together), pixels_<value> (pixels of each class; where classes overlap,
+    of each set of them, by the number of `labels.bits`),
     split (train, validation, test, or None for windows that no part has), geometry (footprint), and crs where the images have several.
     The index is the sample's id: whole numbers from 0, kept by `part`.
     """
@@ -104,8 +106,13 @@ class Samples:
         return replace(self, frame=self.frame[self.frame["split"] == name])
 
     def class_pixels(self) -> NDArray[np.int64]:
-        """(samples, classes) pixels of each class, in the legend's order."""
-        counts: NDArray[np.int64] = self.frame[[pixels_column(value) for value in self.legend.values]].to_numpy(np.int64)
+        """(samples, classes) pixels of each class, in the legend's order; where classes overlap, a pixel counts for each that it has."""
+        counts = self.set_pixels()
+        return counts @ members(len(self.legend.classes)).T if self.legend.overlapping else counts
+
+    def set_pixels(self) -> NDArray[np.int64]:
+        """(samples, sets) pixels of each set of classes that overlap, else of each class: every labelled pixel once."""
+        counts: NDArray[np.int64] = self.frame[[pixels_column(value) for value in self.legend.sets.values]].to_numpy(np.int64)
         return counts
 
     def save(self, path: Path) -> None:
@@ -187,10 +194,10 @@ def _checked(path: Path, frame: geopandas.GeoDataFrame, facts: bytes) -> Samples
         raise DataError(
             f"{path}: the table's note on legend and window cannot be read. Make the table anew with `terrazzo index`."
         ) from error
-    wanted = [*COLUMNS, *(pixels_column(value) for value in legend.values)]
+    wanted = [*COLUMNS, *(pixels_column(value) for value in legend.sets.values)]
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         raise DataError(f"{path}: the samples table lacks the columns {', '.join(missing)}. Make it anew with `terrazzo index`.")
     frame = frame.reset_index(drop=True)
-    sound_rows(str(path), frame, (height, width), [pixels_column(value) for value in legend.values], PARTS)
+    sound_rows(str(path), frame, (height, width), [pixels_column(value) for value in legend.sets.values], PARTS)
     return Samples(frame=frame, legend=legend, size=(height, width), stride=(down, across), fingerprint=fingerprint, alike=alike)

@@ -3,6 +3,7 @@
 import torch
 
 from terrazzo.evaluation.confidence import LEVELS, ConfidenceCounts
+from terrazzo.labels.bits import to_bits
 from terrazzo.progress import Advance
 from terrazzo.samples.draw.epoch import Drawn
 from terrazzo.training.feed import feed
@@ -16,12 +17,14 @@ def validation_confidence(trainer: Trainer, advance: Advance) -> ConfidenceCount
     advance: is told each window.
     """
     task, runtime, network = trainer.task, trainer.runtime, trainer.network.eval()
-    counts = ConfidenceCounts.none(task.classes)
+    counts = ConfidenceCounts.none(task.classes, overlapping=task.overlapping)
     shown = [Drawn(sample=sample) for sample in task.validation]
     for fed in feed(trainer.loader.batches(shown, None), runtime, task.preparation.scaling):
-        shares = runtime.logits(network, fed.images).softmax(1)
+        logits = runtime.logits(network, fed.images)
+        shares = logits.sigmoid() if task.overlapping else logits.softmax(1)
         # through int32: torch has no uint16 arithmetic on every device
         levels = (shares * (LEVELS - 1)).round_().to(torch.int32).cpu().numpy().astype("uint16").swapaxes(0, 1)
-        counts.add(fed.batch.labels, levels.argmax(axis=0).astype("uint8"), levels)
+        predicted = to_bits(levels > LEVELS // 2 - 1) if task.overlapping else levels.argmax(axis=0).astype("uint8")
+        counts.add(fed.batch.labels, predicted, levels)
         advance(len(fed.target))
     return counts

@@ -56,6 +56,9 @@ class Task:
     """May be empty: then the last weights are the best."""
     preparation: Preparation
     classes: int
+    """Channels of the network's logits."""
+    overlapping: bool = False
+    """Whether labels are bit sets of the classes, and each class has its sigmoid."""
     objects: ObjectRule | None = None
     """Which objects of the validation chips are matched at each evaluation; None: none are."""
     aim: Aim = MEAN_DICE
@@ -240,18 +243,19 @@ class Trainer:
     @torch.inference_mode()
     def _score(self, pace: Pace, objects: ChipObjects | None = None) -> ValidationRow:
         self.network.eval()
-        confusion, total, count = Confusion(self.task.classes), 0.0, 0
+        classes = self.task.classes
+        confusion, total, count = Confusion(2**classes if self.task.overlapping else classes), 0.0, 0
         shown = [Drawn(sample=sample) for sample in self.task.validation]
         for fed in feed(self.loader.batches(shown, None), self.runtime, self.task.preparation.scaling):
             logits = self.runtime.logits(self.network, fed.images)
             total, count = total + float(self.loss(logits, fed.target)) * len(fed.target), count + len(fed.target)
-            predicted = logits.argmax(1).to(torch.uint8).cpu().numpy()
+            predicted = (likely_sets(logits) if self.task.overlapping else logits.argmax(1).to(torch.uint8)).cpu().numpy()
             confusion.add(fed.batch.labels, predicted)
             self._tell_windows("validation", fed.batch.windows)
             if objects is not None:
                 objects.add(fed.batch.windows, fed.batch.labels, predicted)
             pace.stop.check()
-        return validation_row(total / count, confusion)
+        return validation_row(total / count, confusion, overlapping=self.task.overlapping)
 
     def _tell_windows(self, mode: Literal["train", "validation"], windows: Sequence[Sample]) -> None:
         if self.windows is not None:
@@ -284,6 +288,12 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         return rate(Moment(step=step, steps=self.steps, epoch=self.state.epoch, drops=self.state.drops), self.options)
+
+
+def likely_sets(logits: Tensor) -> Tensor:
+    """(batch, height, width) uint8 bit sets of the classes that are more likely than not. logits: (batch, classes, height, width)."""
+    bits = torch.ones(logits.shape[1], dtype=torch.uint8, device=logits.device) << torch.arange(logits.shape[1], device=logits.device)
+    return ((logits >= 0) * bits.view(1, -1, 1, 1)).sum(1).to(torch.uint8)
 
 
 def best_weights(folder: Path, device: torch.device) -> dict[str, Tensor]:

@@ -31,9 +31,12 @@ class MetricsRow(TypedDict):
     validation: ValidationRow | None
 
 
-def validation_row(loss: float, confusion: Confusion) -> ValidationRow:
-    """What an evaluation on the validation part leaves; scores from the counts of all its pixels."""
-    numbers = range(confusion.classes)
+def validation_row(loss: float, confusion: Confusion, *, overlapping: bool = False) -> ValidationRow:
+    """What an evaluation on the validation part leaves; scores from the counts of all its pixels.
+
+    confusion: of the classes; where they overlap, of their sets.
+    """
+    numbers = range(confusion.classes.bit_length() - 1 if overlapping else confusion.classes)
     scores = pixel_scores(confusion, list(numbers), [str(number) for number in numbers])
     return ValidationRow(
         loss=loss,

@@ -126,7 +126,7 @@ def panels(frame: geopandas.GeoDataFrame, view: Callable[[int], SampleView], leg
         row = frame.loc[number]
         place = f"column {row['col_off']}, row {row['row_off']}"
         caption = f"{row['scene']}, {place}: mean IoU {row['mean_iou']:.3f}, accuracy {row['accuracy']:.3f}"
-        made.append(SamplePanel(kind=kind, caption=caption, png=sample_panel(view(number), legend.colors)))
+        made.append(SamplePanel(kind=kind, caption=caption, png=sample_panel(view(number), legend.sets.colors)))
     return made
 
 

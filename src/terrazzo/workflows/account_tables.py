@@ -88,8 +88,8 @@ def _scenes(tally: SetTally, evaluation: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _confusion(evaluation: Mapping[str, Any]) -> Iterator[Row]:
-    """Rows are the truth, columns the prediction."""
-    names = [entry["name"] for entry in evaluation["pixels"]["classes"]]
+    """Rows are the truth, columns the prediction; where classes overlap, sets of them."""
+    names = evaluation["pixels"].get("sets") or [entry["name"] for entry in evaluation["pixels"]["classes"]]
     yield "truth", *names
     yield from ((name, *counts) for name, counts in zip(names, evaluation["pixels"]["confusion"], strict=True))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from terrazzo.evaluation.area import AreaScores, Ground, area_scores
+from terrazzo.evaluation.area import AreaScores, Ground, area_scores, overlap_areas
 from terrazzo.evaluation.bootstrap import FEWEST_UNITS
 from terrazzo.evaluation.boundary import BoundaryScores, boundary_scores
 from terrazzo.evaluation.calibration import calibration_scores
@@ -72,7 +72,9 @@ def _area(tally: SetTally, units: Units | None, legend: Legend, options: Evaluat
     if not options.area or not confusion.pixels:
         return NO_PIXELS if options.area else TURNED_OFF
     ground = Ground(sample=confusion.counts.T, mapped=confusion.mapped, pixel_area_m2=pixel_m2)
-    return area_scores(ground, units, options, legend.values, legend.names)
+    if not legend.overlapping:
+        return area_scores(ground, units, options, legend.values, legend.names)
+    return overlap_areas(ground, units, options, legend)
 
 
 def pixel_area_m2(grids: Sequence[Grid]) -> float | None:

@@ -65,6 +65,10 @@ def augment(
         raise UsageError("[augment] changes nothing: all copies would be alike. Set an option, such as --set augment.rotate_deg=30.")
     content = of_table(Path(samples), "raw", context)
     table, data = content.samples, content.reading
+    if table.legend.overlapping:
+        raise UsageError(
+            "The classes of this table overlap; augment writes labels of one class a pixel. Let [augment] do it while training."
+        )
     if not len(table.part("train")):
         raise DataError("The training part is empty. Split the table with more for training.")
     how = {"copies": number, "seed": draws, "instead": instead, "augment": options.model_dump(mode="json")}

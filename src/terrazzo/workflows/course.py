@@ -33,7 +33,7 @@ from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
 from terrazzo.training.aim import choose_aim
 from terrazzo.training.fit import Task, Trainer
-from terrazzo.training.losses.total import balanced_weights, build_loss, check_loss
+from terrazzo.training.losses.total import balanced_weights, build_loss, check_loss, odds_weights
 from terrazzo.workflows.account import versions
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.lesson import Lesson
@@ -63,9 +63,9 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
     if not len(train_part.frame):
         raise DataError("the training part is empty. Lower [split] validation and test, or name other scenes.")
     draw = Draw.of(train_part, recipe.draw)
-    logger.info("%s", draw_sentence(draw, lesson.legend.names, recipe.training.seed))
+    logger.info("%s", draw_sentence(draw, lesson.legend.sets.names, recipe.training.seed))
     check_batches(recipe, draw.size)
-    check_loss(recipe.training, lesson.legend.names)
+    check_loss(recipe.training, lesson.legend.names, overlapping=lesson.legend.overlapping)
     check_decisions(recipe.prediction, lesson.legend, validated_classes(lesson.samples))
     if start is None:
         scaling = measure_scaling(train_part, lesson.store, recipe)
@@ -86,10 +86,12 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
         validation=validation,
         preparation=preparation(lesson, train_part, scaling, recipe),
         classes=classes,
+        overlapping=lesson.legend.overlapping,
         objects=objects,
         aim=choose_aim(recipe.training, lesson.legend.names, validated=bool(validation), objects=objects is not None),
     )
-    loss = build_loss(recipe.training, class_weights(recipe, train_part), runtime.device)
+    weights = class_weights(recipe, train_part)
+    loss = build_loss(recipe.training, weights, runtime.device, overlapping=lesson.legend.overlapping)
     return Course(trainer=Trainer(network, runtime, loss, recipe.training, task), scaling=scaling)
 
 
@@ -168,7 +170,9 @@ def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
     if asked == "none":
         return None
     if isinstance(asked, str):
-        asked = balanced_weights(train_part.class_pixels().sum(axis=0).tolist(), WEIGHT_POWERS[asked])
+        pixels, power = train_part.class_pixels().sum(axis=0).tolist(), WEIGHT_POWERS[asked]
+        overlapping = train_part.legend.overlapping
+        asked = odds_weights(pixels, int(train_part.set_pixels().sum()), power) if overlapping else balanced_weights(pixels, power)
     if len(asked) != len(values):
         raise DataError(f"training.class_weights has {len(asked)} numbers, the legend {len(values)} classes. Give one a class.")
     return list(asked)

@@ -98,12 +98,13 @@ def score_held_out(
     members = rows_by_scene(scored)
     counted, others = rows_by_scene(samples.part(part)), rows_by_scene(_other_parts(samples, part))
     stems = map_stems(samples)
-    maps = {scene: map_path(folder.maps, stems[scene], store.raster(scene)) for scene in members}
+    overlapping = samples.legend.overlapping
+    maps = {scene: map_path(folder.maps, stems[scene], store.raster(scene), overlapping=overlapping) for scene in members}
     training = set() if part == "train" else set(samples.part("train").frame.index)
     jobs = {scene: judged.job(scene, _grounds(rows, training), predictor) for scene, rows in members.items()}
     objects = rule_of(options, samples.legend)
     with Follower(samples.legend, objects) as follower:
-        counter = _Counter(store, SetTally(len(samples.legend.classes), objects), options, follower)
+        counter = _Counter(judged, SetTally(len(samples.legend.sets.classes), objects), options, follower)
         for scene, rows in members.items():
             errors = errors_path(folder.errors, stems[scene], maps[scene]) if options.error_maps else None
             windows = {sample.id: sample.window for sample in rows}
@@ -182,13 +183,14 @@ class _Scene:
 class _Counter:
     """Compares finished rows with the labels under samples."""
 
-    def __init__(self, store: Source, tally: SetTally, options: EvaluationOptions, follower: Follower) -> None:
+    def __init__(self, judged: Judged, tally: SetTally, options: EvaluationOptions, follower: Follower) -> None:
         self.scenes: dict[int, _Scene] = {}
         """By the id of the raster."""
         self.tally = tally
         self._rule = None if tally.objects is None else tally.objects.rule
         self._options = options
-        self._store = store
+        self._store = judged.store
+        self._legend = judged.samples.legend
         self._follower = follower
         self._tally: SceneTally | None = None
         """Of the scene whose rows are coming."""
@@ -201,7 +203,7 @@ class _Counter:
         known = Rows(
             row_off=rows.row_off,
             truth=np.where(rows.valid, self._store.labels(name, band), IGNORE),
-            predicted=np.where(indices < len(rows.sums), indices, np.uint8(IGNORE)),
+            predicted=np.where(indices < len(self._legend.sets.classes), indices, np.uint8(IGNORE)),
             probabilities=rows.probabilities(),
             instances=self._store.instances(name, band) if self._rule else None,
         )
@@ -221,7 +223,8 @@ class _Counter:
     def _add(self, scene: str, rows: Rows) -> None:
         shape = self._store.shape(scene)
         if self._tally is None:
-            self._tally = SceneTally(self.tally.total.confusion.classes, self._options, shape, self._rule)
+            legend = self._legend
+            self._tally = SceneTally(len(legend.classes), self._options, shape, self._rule, overlapping=legend.overlapping)
         self._tally.add(rows)
         if rows.row_end == shape[0]:
             self.tally.add(scene, self._tally.finish())

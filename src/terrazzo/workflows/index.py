@@ -60,12 +60,15 @@ def index_scenes(scenes: Sequence[Scene], data: DataOptions, context: Context) -
     if data.labels is None:
         raise RecipeError("[data] labels is missing: give a file, a folder, a pattern such as 'labels/*.tif', or rules.")
     checked = check_scenes(scenes, data, context.recipe.labels)
-    samples = build_index(checked, label_reader(scenes, data, context), context.recipe.samples, context.progress)
+    samples = build_index(checked, label_reader(scenes, data, context, overlapping=True), context.recipe.samples, context.progress)
     return replace(samples, fingerprint=replace(samples.fingerprint, settings=settings_of(context.recipe)))
 
 
-def label_reader(scenes: Sequence[Scene], data: DataOptions, context: Context) -> LabelReader:
-    """What reads the labels of scenes, in the classes that the context's [legend] says, or that they hold."""
+def label_reader(scenes: Sequence[Scene], data: DataOptions, context: Context, *, overlapping: bool = False) -> LabelReader:
+    """What reads the labels of scenes, in the classes that the context's [legend] says, or that they hold.
+
+    overlapping: whether the caller can do with classes that overlap; else they are refused.
+    """
     places: list[LabelPlace] = [scene.label for scene in scenes if scene.label is not None]
-    legend = find_legend(places, context.recipe.legend, context.recipe.labels, context.progress)
+    legend = find_legend(places, context.recipe.legend, context.recipe.labels, context.progress, overlapping=overlapping)
     return LabelReader(legend, data, context.recipe.labels)

@@ -47,6 +47,11 @@ class MapAreas:
     """Mean of the largest probability of each pixel; None where it was not kept."""
 
     @property
+    def pixels(self) -> int:
+        """That the shares of its classes are of."""
+        return next((round(each.pixels / each.share) for each in self.classes if each.pixels), 0)
+
+    @property
     def rows(self) -> list[AreaRow]:
         return [
             AreaRow(
@@ -97,7 +102,7 @@ def measure_maps(folder: Path, images: Mapping[Path, str], made: Mapping[Path, f
 
 def area_lines(found: Sequence[MapAreas]) -> list[str]:
     """A line for each class: of all maps together."""
-    total = sum(each.pixels for one in found for each in one.classes)
+    total = sum(one.pixels for one in found)
     lines = []
     for value, name in {each.value: each.name for one in found for each in one.classes}.items():
         parts = [each for one in found for each in one.classes if each.value == value]

@@ -42,7 +42,7 @@ def count_maps(pairs: Sequence[Pair], legends: PairLegends, context: Context, wa
     """
     options = context.recipe.evaluation
     objects = rule_of(options, legends.maps)
-    tally = SetTally(len(legends.maps.classes), objects)
+    tally = SetTally(len(legends.maps.sets.classes), objects)
     failures = Failures()
 
     def count(pair: Pair) -> SceneCounts | DataError:
@@ -90,7 +90,7 @@ def count_map(
             )
 
         seen = stack.enter_context(watch(pair, maps.grid)) if watch is not None else None
-        tally = SceneTally(classes, options, maps.shape, objects)
+        tally = SceneTally(classes, options, maps.shape, objects, overlapping=legends.maps.overlapping)
         for rows in ahead(read, row_blocks(maps.shape, 1 if shares is None else 2 * classes), 1):
             tally.add(rows)
             if seen is not None:

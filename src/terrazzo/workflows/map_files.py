@@ -64,6 +64,8 @@ class MapFiles:
         for flag, name in (("--rle", self.runs), ("--isolate", self.isolate)):
             if name is not None and name not in self.legend.names:
                 raise UsageError(f"{flag} names {name!r}; the model's classes are {listed(self.legend.names, 12)}.")
+        if self.isolate is not None and self.legend.overlapping:
+            raise UsageError("--isolate is for classes that exclude each other. These overlap: the map has a band for each.")
         files = [path for class_map, job in todo.items() for path in self.of(class_map, job.mapped).values()]
         there = [path.name for path in [*files, *([out / RUNS_NAME] if self.runs and todo else [])] if path.exists()]
         if there:
@@ -80,7 +82,7 @@ class MapFiles:
         if self.runs is not None:
             written.append(out / RUNS_NAME)
             if not written[-1].exists():
-                write_runs(written[-1], _masks(jobs, self._value(self.runs)))
+                write_runs(written[-1], _masks(jobs, self.legend, self.legend.names.index(self.runs)))
         return written
 
     def _write_one(self, kind: str, path: Path, class_map: Path, image: Raster, context: Context) -> None:
@@ -103,7 +105,8 @@ def write_styles(maps: Iterable[Path]) -> None:
             continue
         with open_raster(class_map) as raster:
             legend = carried_legend(raster)
-        if legend is not None:
+        # bands of classes that overlap are masks, not values of one palette
+        if legend is not None and not legend.overlapping:
             write_text(style, palette_style({each.value: (each.name, each.color) for each in legend.shown}))
 
 
@@ -112,22 +115,23 @@ def _in_names(name: str) -> str:
     return "".join(each if each.isalnum() or each in "-_" else f"%{ord(each):02X}" for each in name.replace(" ", "-"))
 
 
-def _masks(jobs: Mapping[Path, Job], value: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _masks(jobs: Mapping[Path, Job], legend: Legend, number: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """The name of each image and where its map has the class."""
     for class_map, job in jobs.items():
         with open_raster(class_map) as raster:
-            yield job.mapped.path.name, raster.read().values[0] == value
+            values = raster.read().values
+            yield job.mapped.path.name, values[number] == 1 if legend.overlapping else values[0] == legend.values[number]
 
 
 def _write_overlay(path: Path, class_map: Path, image: Raster, legend: Legend) -> None:
     """The classes over the image; the first class, mostly the background, shows the image."""
     with open_raster(class_map) as raster:
         values, valid = _thinned(raster)
-    indices = legend.plain().encode(values[0], valid)
+    indices = legend.plain().encode(values if legend.overlapping else values[0], valid)
     with image:
         picture: Picture = to_rgb(*_thinned(image))
     with writing(path) as temporary:
-        Image.fromarray(overlay_classes(picture, indices, legend.colors)).save(temporary, format="PNG")
+        Image.fromarray(overlay_classes(picture, indices, legend.sets.colors)).save(temporary, format="PNG")
 
 
 def _thinned(raster: Raster) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

@@ -167,8 +167,13 @@ def find_pair_legend(pairs: Sequence[Pair], headers: Sequence[MapHeader], contex
     if carried and given == LegendOptions():
         legend = Legend.from_json(next(iter(carried)))
     else:
-        legend = find_legend([pair.label for pair in pairs], given, context.recipe.labels, context.progress, to_learn=False)
+        legend = find_legend(
+            [pair.label for pair in pairs], given, context.recipe.labels, context.progress, to_learn=False, overlapping=True
+        )
     maps = Legend.from_json(next(iter(carried))) if carried else legend
+    if maps.overlapping != legend.overlapping:
+        told = ("overlap", "do not") if maps.overlapping else ("do not overlap", "do")
+        raise LabelError(f"The classes of the maps {told[0]}, those of [legend] {told[1]}. They must be the same.")
     if maps.values != legend.values:
         raise LabelError(f"The maps hold the classes {list(maps.values)}, [legend] gives {list(legend.values)}. They must be the same.")
     # maps of other tools are read like the labels: their 255 may be a class

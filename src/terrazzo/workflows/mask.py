@@ -12,7 +12,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from terrazzo.errors import ConflictError, LabelError, RasterError
+from terrazzo.errors import ConflictError, LabelError, RasterError, UsageError
+from terrazzo.labels.bits import members
+from terrazzo.labels.class_files import map_style, writing_classes
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.labels.masks import MaskLabels
@@ -25,7 +27,7 @@ from terrazzo.rasters.files import ImageFile, digest, output_stems
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.rows import TiffLayout
 from terrazzo.rasters.window import whole
-from terrazzo.rasters.write import PROVENANCE_TAG, MapStyle, MapWriter, check_writable, writing_bands
+from terrazzo.rasters.write import PROVENANCE_TAG, check_writable, writing_bands
 from terrazzo.samples.checks import CheckedScene, check_labels
 from terrazzo.samples.scenes import find_scenes
 from terrazzo.workflows.context import Context, Result, open_context
@@ -58,9 +60,11 @@ def mask(
 ) -> Result:
     """Write a class mask for each image, OUT/STEM.tif, on the image's own grid, 255 where the image has no data.
 
+    Of classes that overlap it has a band each, 1 where the class is and 0 elsewhere.
+
     images: a file, a folder or a pattern. labels: masks, vector files, a run-length table, COCO, or rules such as 'hot: b1 > 5000'.
     instances: also write OUT/STEM_instances.tif, object numbers as uint32; the labels must tell objects apart.
-    rle: also write OUT/rle.csv, a row an object of any class but the first: one-based, column-major.
+    rle: also write OUT/rle.csv, a row an object of any class but the first: one-based, column-major; not where classes overlap.
     Masks that are there already, of the same labels and options, are kept.
     Raises PairingError, LabelError, RasterError or DataError naming all files that do not fit, ConflictError if OUT holds a file of
     that name made otherwise, EnvironmentFault.
@@ -70,7 +74,9 @@ def mask(
     data = context.recipe.data.model_copy(update={"images": str(images), "labels": str(labels)})
     scenes = find_scenes(data, context.folder)
     checked = check_labels(scenes, data, context.recipe.labels)
-    reader = label_reader(scenes, data, context)
+    reader = label_reader(scenes, data, context, overlapping=True)
+    if reader.legend.overlapping and (instances or rle):
+        raise UsageError(f"--{'instances' if instances else 'rle'} gives a pixel one object, and these classes overlap. Leave it out.")
     jobs = _jobs(checked, reader, out)
     _check_places(jobs, out, instances=instances)
     todo = [job for job in jobs if not _done(job, instances=instances)]
@@ -159,8 +165,7 @@ def _held(path: Path, legend: Legend) -> NDArray[np.int64]:
 def _write(job: Job, reader: LabelReader, *, instances: bool) -> NDArray[np.int64]:
     """Pixels by class index (256,), 255 left out."""
     legend = reader.legend
-    colors = dict(zip(legend.values, legend.colors, strict=True))
-    style = MapStyle(colors=colors, legend_json=legend.plain().to_json(), provenance_json=job.provenance)
+    style = map_style(legend.plain(), job.provenance)
     numbered = replace(INSTANCES, tags={PROVENANCE_TAG: job.provenance})
     pixels = np.zeros(IGNORE + 1, np.int64)
     with ExitStack() as stack:
@@ -168,10 +173,10 @@ def _write(job: Job, reader: LabelReader, *, instances: bool) -> NDArray[np.int6
         source = stack.enter_context(reader.open(job.place, job.checked.labelled))
         if instances and not source.has_instances:
             raise LabelError(f"{job.place} tells no objects apart, so there are no instances to write. Leave --instances out.")
-        classes = stack.enter_context(MapWriter(job.path, raster.grid, style))
+        put = stack.enter_context(writing_classes(job.path, raster.grid, legend, style))
         numbers = stack.enter_context(writing_bands(job.instances_path, raster.grid, numbered)) if instances else None
         for indices, found in _rows(raster, source, wanted=numbers is not None):
-            classes.write(legend.decode(indices))
+            put(indices)
             pixels += np.bincount(indices.ravel(), minlength=IGNORE + 1)
             if numbers is not None and found is not None:
                 numbers.add(found[None])
@@ -212,6 +217,8 @@ def _objects(jobs: list[Job], reader: LabelReader) -> Iterator[tuple[str, NDArra
 
 def _shares(pixels: NDArray[np.int64], legend: Legend) -> Mapping[str, float]:
     """The share of each class of the masks among the pixels that are not left out; nothing where all are."""
-    counts = pixels[: len(legend.classes)]
+    counts = pixels[: len(legend.sets.classes)]
     total = int(counts.sum())
+    if legend.overlapping:
+        counts = members(len(legend.classes)) @ counts
     return {name: int(count) / total for name, count in zip(legend.names, counts, strict=True)} if total else {}

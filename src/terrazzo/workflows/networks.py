@@ -53,8 +53,9 @@ class Network:
 def unet(classes: int, height: int, width: int, sets: Sequence[str] = ()) -> Network:
     """The classic U-Net.
 
-    classes: how many, the background counted; masks hold 0 to classes - 1. height, width: of the windows that it learns from, in pixels;
-    images may have any size. sets: any other options of a recipe, such as 'training.epochs=20' or 'legend.classes=["sea", "land"]'.
+    classes: how many, the background counted; masks hold 0 to classes - 1, or of classes that overlap a band each.
+    height, width: of the windows that it learns from, in pixels; images may have any size.
+    sets: any other options of a recipe, such as 'training.epochs=20' or 'legend.classes=["sea", "land"]'.
     Raises RecipeError if they are wrong.
     """
     return _network("unet", classes, (height, width), sets)
@@ -80,10 +81,12 @@ def _network(kind: str, classes: int, size: tuple[int, int], sets: Sequence[str]
     for setting in given:
         if (setting.table, setting.key) in ARGUMENTS:
             raise RecipeError(f"{setting.source}: {ARGUMENTS[setting.table, setting.key]} already says that. Leave the option out.")
+    # of classes that overlap none is the background
+    first = int(any((setting.table, setting.key, setting.value) == ("legend", "overlapping", True) for setting in given))
     arguments = [
         argument("model", "kind", kind),
         argument("samples", "size", size),
-        argument("legend", "values", list(range(classes))),
+        argument("legend", "values", list(range(first, first + classes))),
     ]
     recipe = make_recipe([*arguments, *given])
     for key, entries in (("values", recipe.legend.values), ("classes", recipe.legend.classes)):

@@ -37,6 +37,8 @@ def as_packed(recipe: Recipe, store: PackedStore) -> Recipe:
     names = list(store.legend.names)
     if recipe.legend.classes not in (None, names) or recipe.legend.target not in (None, names[-1]):
         wrong.append("[legend] classes or target")
+    if recipe.legend.overlapping and not store.legend.overlapping:
+        wrong.append("[legend] overlapping")
     size = recipe.samples.shape if "size" in recipe.samples.model_fields_set else samples.size
     if size[0] > samples.size[0] or size[1] > samples.size[1]:
         wrong.append("[samples] size")

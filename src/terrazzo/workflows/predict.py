@@ -116,7 +116,8 @@ def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor, *, match
     for image in images:
         with failures.collect():
             job = predictor.open_job(image.path, match_cells=match_cells)
-            path = map_path(out, stems[image.path], job.raster, predictor.options.format)
+            overlapping = predictor.bundle.legend.overlapping
+            path = map_path(out, stems[image.path], job.raster, predictor.options.format, overlapping=overlapping)
             if path in jobs:
                 raise DataError(f"{image.path} and {jobs[path].raster.path} would both be mapped to {path}. Predict them to different OUT.")
             jobs[path] = job

@@ -14,7 +14,7 @@ from terrazzo.drawing.overlay import overlay_classes
 from terrazzo.drawing.rgb import HATCH, Picture, hatched, to_rgb
 from terrazzo.drawing.sheet import Sheet, SheetKey, SheetRow, sheet_png
 from terrazzo.errors import ConflictError, DataError, UsageError
-from terrazzo.labels.legend import IGNORE, Legend
+from terrazzo.labels.legend import IGNORE, Legend, LegendClass
 from terrazzo.labels.sentences import counted
 from terrazzo.rasters.write import check_writable, write_bytes
 from terrazzo.samples.draw.epoch import Draw, Drawn
@@ -82,7 +82,7 @@ def pairs_sheet(title: str, shown: Shown, scaling: Scaling, legend: Legend, dtyp
     """Chips, each beside itself with its labels laid over. dtype: of the images' files."""
     pictures = _pictures(shown, scaling, dtype)
     pairs = [
-        (picture, hatched(overlay_classes(picture, labels, legend.colors, OPACITY), labels == IGNORE))
+        (picture, hatched(overlay_classes(picture, labels, legend.sets.colors, OPACITY), labels == IGNORE))
         for picture, labels in zip(pictures, shown.labels, strict=True)
     ]
     captions = [f"{sample.scene}   column {sample.window.col_off}, row {sample.window.row_off}" for sample in shown.windows]
@@ -132,8 +132,15 @@ def _pictures(shown: Shown, scaling: Scaling, dtype: np.dtype[np.generic]) -> li
 
 
 def _keys(legend: Legend, labels: NDArray[np.uint8]) -> list[SheetKey]:
-    keys = [SheetKey(color=color, name=name) for name, color in list(zip(legend.names, legend.colors, strict=True))[1:]]
+    entries = legend.sets.classes if not legend.overlapping else _present(legend, labels)
+    keys = [SheetKey(color=entry.color, name=entry.name) for entry in entries[1:]]
     return [*keys, SheetKey(color=HATCH[0], name="left out of the loss")] if (labels == IGNORE).any() else keys
+
+
+def _present(legend: Legend, labels: NDArray[np.uint8]) -> list[LegendClass]:
+    """Of all sets of classes that overlap no class, and those that are shown."""
+    held = set(np.unique(labels).tolist()) | {0}
+    return [entry for entry in legend.sets.classes if entry.value in held]
 
 
 def _told(part: str, epoch: int, count: int, total: int) -> str:

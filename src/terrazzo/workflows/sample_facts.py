@@ -68,6 +68,6 @@ def _by_name(samples: Samples) -> dict[str, int]:
 
 def _class_line(samples: Samples, of_part: str) -> str:
     pixels = samples.class_pixels().sum(axis=0)
-    total = max(int(pixels.sum()), 1)
+    total = max(int(samples.set_pixels().sum()), 1)
     shares = ", ".join(f"{entry.name} {count / total:.2%}" for entry, count in zip(samples.legend.classes, pixels, strict=True))
     return f"pixels{of_part}: {shares}"

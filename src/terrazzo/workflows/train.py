@@ -164,7 +164,8 @@ def tell(folder: RunFolder, lesson: Lesson, context: Context) -> None:
         sample = windows[number]
         pixels = store.image(sample.scene, sample.window)
         with open_raster(found.maps[sample.scene]) as class_map:
-            predicted = predictor.legend.plain().encode(class_map.read(sample.window).values[0])
+            values = class_map.read(sample.window).values
+            predicted = predictor.legend.plain().encode(values if legend.overlapping else values[0])
         return SampleView(values=pixels.values, valid=pixels.valid, truth=store.labels(sample.scene, sample.window), predicted=predicted)
 
     recipe_toml, rows = folder.recipe.read_text(encoding="utf-8"), MetricsLog(folder.metrics).rows()

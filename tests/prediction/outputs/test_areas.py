@@ -9,8 +9,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from terrazzo.labels.class_files import map_style
 from terrazzo.labels.legend import Legend, LegendClass
-from terrazzo.prediction.maps import map_style
 from terrazzo.prediction.outputs import areas
 from terrazzo.prediction.outputs.areas import class_areas
 from terrazzo.rasters.grid import Grid

@@ -118,3 +118,16 @@ class TestOptions:
     def test_what_is_no_probability(self, threshold: Any) -> None:
         with pytest.raises(ValidationError):
             PredictionOptions(threshold=threshold)
+
+
+def test_of_classes_that_overlap_all_that_reach_their_threshold_count() -> None:
+    rng = np.random.default_rng(4)
+    totals = rng.integers(0, 5000, (6, 50)).astype(np.uint32)
+    shares = rng.random((3, 6, 50))
+    shares[0] = 0.5
+    sums = np.rint(shares * totals * PROBABILITY_ONE).astype(np.uint32)
+    rows = BlendedRows(row_off=0, sums=sums, totals=totals, valid=rng.random((6, 50)) < 0.9)
+    decision = Decision.of(["a", "b", "c"], {"c": 0.8}, overlapping=True)
+    levels = rows.probabilities()
+    expected = (levels[0] > 32767) + 2 * (levels[1] > 32767) + 4 * (levels[2] >= 0.8 * PROBABILITY_ONE)
+    assert np.array_equal(decision.indices(rows), np.where(rows.valid & (totals > 0), expected, 255))

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from terrazzo.errors import RecipeError
 from terrazzo.evaluation.objects.match import MILLION
 from terrazzo.evaluation.options import EvaluationOptions
+from terrazzo.labels.bits import members
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.sentences import listed
 
@@ -19,7 +22,7 @@ class ObjectRule:
     name: str = ANY
     """The class, as scores name it."""
     classes: tuple[int, ...]
-    """Class indices; several are looked at as one."""
+    """Class indices, or bit sets of classes that overlap; several are looked at as one."""
     thresholds: tuple[int, ...]
     """IoU thresholds in millionths, ascending; what matches has an IoU greater than that."""
     least_px: int = 1
@@ -53,12 +56,17 @@ def _classes(asked: str | int, legend: Legend) -> tuple[str, tuple[int, ...]]:
     """The name and the indices of a class, by its name or value; a name that is a number may be either."""
     for index, entry in enumerate(legend.classes):
         if asked in (entry.name, entry.value):
-            return entry.name, (index,)
+            return entry.name, _indices(index, legend)
     for index, entry in enumerate(legend.classes):
         if str(asked) in (entry.name, str(entry.value)):
-            return entry.name, (index,)
-    others = tuple(index for index in range(len(legend.classes)) if index != legend.background)
+            return entry.name, _indices(index, legend)
+    others = tuple(index for index in range(len(legend.sets.classes)) if index != legend.background)
     if asked == ANY and others:
         return ANY, others
     classes = listed((f"{entry.value} ({entry.name})" for entry in legend.classes), 12)
     raise RecipeError(f"evaluation.objects is {asked!r}; it must be one of the classes {classes}, or {ANY!r} for all but the background.")
+
+
+def _indices(index: int, legend: Legend) -> tuple[int, ...]:
+    """What a pixel of a class holds: its index; where classes overlap, any set that has it."""
+    return tuple(np.flatnonzero(members(len(legend.classes))[index]).tolist()) if legend.overlapping else (index,)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import LabelError, UsageError
+from terrazzo.evaluation.boundary import BoundaryCounts
 from terrazzo.evaluation.confidence import ConfidenceCounts
 from terrazzo.evaluation.objects.found import FoundObjects
 from terrazzo.evaluation.objects.rule import ObjectRule
@@ -40,14 +41,22 @@ class SceneCounts:
 class SceneTally:
     """The counts of one scene, fed from top to bottom."""
 
-    def __init__(self, classes: int, options: EvaluationOptions, shape: Shape, objects: ObjectRule | None = None) -> None:
-        """classes: number of classes. shape: (height, width) of the scene in pixels. objects: which are matched; None: none are."""
+    def __init__(
+        self, classes: int, options: EvaluationOptions, shape: Shape, objects: ObjectRule | None = None, *, overlapping: bool = False
+    ) -> None:
+        """classes: number of classes. shape: (height, width) of the scene in pixels. objects: which are matched; None: none are.
+
+        overlapping: truth and map are bit sets of the classes.
+        """
         self.options = options
         self.shape = shape
         self._classes = classes
+        self._overlapping = overlapping
         self._rows = 0
-        self._blocks = BlockTally(classes, shape)
-        self._boundary = BoundaryTally(classes, options.boundary, shape) if options.boundary else None
+        self._blocks = BlockTally(2**classes if overlapping else classes, shape)
+        # each of classes that overlap against the rest
+        sides = [2] * classes if overlapping else [classes]
+        self._boundaries = [BoundaryTally(number, options.boundary, shape) for number in sides] if options.boundary else []
         self._confidence: ConfidenceCounts | None = None
         self._objects = None if objects is None else ObjectTally(objects)
 
@@ -63,11 +72,11 @@ class SceneTally:
                 f"The labels have shape {rows.truth.shape} and the prediction {rows.predicted.shape}; both must be {self.shape[1]} wide."
             )
         self._blocks.add(rows)
-        if self._boundary is not None:
-            self._boundary.add(rows)
+        for number, boundary in enumerate(self._boundaries):
+            boundary.add(rows.alone(number) if self._overlapping else rows)
         if rows.probabilities is not None:
             if self._confidence is None:
-                self._confidence = ConfidenceCounts.none(self._classes)
+                self._confidence = ConfidenceCounts.none(self._classes, overlapping=self._overlapping)
             self._confidence.add(rows.truth, rows.predicted, rows.probabilities)
         if self._objects is not None:
             self._objects.add(rows.row_off, rows.truth, rows.predicted, rows.instances, rows.predicted_instances)
@@ -78,9 +87,14 @@ class SceneTally:
         if self._rows != self.shape[0]:
             raise UsageError(f"{self._rows} rows of {self.shape[0]} were counted; all are needed.")
         confusion, blocks = self._blocks.finish()
-        boundary = self._boundary.finish() if self._boundary is not None else None
         return SceneCounts(
-            counts=Counts(confusion=confusion, boundary=boundary, confidence=self._confidence),
+            counts=Counts(confusion=confusion, boundary=self._boundary(), confidence=self._confidence),
             blocks=blocks,
             objects=self._objects.found() if self._objects is not None else None,
         )
+
+    def _boundary(self) -> BoundaryCounts | None:
+        if not self._boundaries:
+            return None
+        found = [boundary.finish() for boundary in self._boundaries]
+        return BoundaryCounts.side_by_side([each.of_class(1) for each in found]) if self._overlapping else found[0]

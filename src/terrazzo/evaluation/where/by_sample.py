@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import pixel_scores
+from terrazzo.evaluation.tally.rows import Rows
 from terrazzo.evaluation.where.certainty import CONFIDENCE, ONE, SCALES, SURE, pixel_figures
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.rasters.window import Window
@@ -25,10 +26,11 @@ class SampleTally:
     The result does not depend on how the rows were cut.
     """
 
-    def __init__(self, windows: Mapping[int, Window], classes: int) -> None:
-        """windows: by the sample's id. classes: their number."""
+    def __init__(self, windows: Mapping[int, Window], classes: int, *, overlapping: bool = False) -> None:
+        """windows: by the sample's id. classes: their number. overlapping: truth and map are bit sets of them."""
         self.windows = windows
-        self.confusions = {number: Confusion(classes) for number in windows}
+        self.confusions = {number: Confusion(2**classes if overlapping else classes) for number in windows}
+        self._overlapping = overlapping
         self._sums = {number: np.zeros(len(CERTAINTIES), np.int64) for number in windows}
         self._judged = dict.fromkeys(windows, 0)
 
@@ -47,7 +49,7 @@ class SampleTally:
         inner = {number: found for number, window in self.windows.items() if (found := window.intersection(band)) is not None}
         if not inner:
             return
-        figures = _figures(truth, predicted, probabilities) if probabilities is not None else None
+        figures = self._figures(truth, predicted, probabilities) if probabilities is not None else None
         for number, window in inner.items():
             at = window.inside(band)
             self.confusions[number].add(truth[at], predicted[at])
@@ -62,6 +64,21 @@ class SampleTally:
             number: dict(zip(CERTAINTIES, (self._sums[number] / (judged * scales)).tolist(), strict=True)) if judged else {}
             for number, judged in self._judged.items()
         }
+
+    def _figures(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], probabilities: NDArray[np.uint16]) -> NDArray[np.int32]:
+        """(5, rows, width) what is summed; of classes that overlap the mean over them, and suspicious where any of them is."""
+        if not self._overlapping:
+            return _figures(truth, predicted, probabilities)
+        rows = Rows(row_off=0, truth=truth, predicted=predicted, probabilities=probabilities)
+        each = [
+            _figures(one.truth, one.predicted, one.probabilities)
+            for one in map(rows.alone, range(len(probabilities)))
+            if one.probabilities is not None
+        ]
+        stack = np.stack(each)
+        mean: NDArray[np.int32] = (stack.sum(axis=0, dtype=np.int64) // len(each)).astype(np.int32)
+        mean[-1] = stack[:, -1].max(axis=0)
+        return mean
 
 
 def tally_rows(tallies: Iterable[SampleTally], legend: Legend) -> dict[int, ScoreRow]:

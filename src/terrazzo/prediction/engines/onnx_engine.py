@@ -38,6 +38,7 @@ class OnnxForward:
                 "engine = onnx: ONNX Runtime is not installed here. Run: pip install terrazzo[onnx], or leave engine at auto."
             )
         self._network = bundle.network
+        self._overlapping = bundle.legend.overlapping
         self._sessions: dict[Shape4, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
 
@@ -54,6 +55,6 @@ class OnnxForward:
                 onnxruntime.disable_telemetry_events()
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = options.inter_op_num_threads = 1
-                graph = onnx_graph(self._network, shape)
+                graph = onnx_graph(self._network, shape, overlapping=self._overlapping)
                 self._sessions[shape] = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             return self._sessions[shape]

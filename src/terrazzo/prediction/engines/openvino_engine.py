@@ -44,6 +44,7 @@ class OpenVinoForward:
             )
         self.means = Means(engine="openvino", device="cpu", precision=precision)
         self._network = bundle.network
+        self._overlapping = bundle.legend.overlapping
         self._streams = streams
         self._compiled: dict[Shape4, openvino.CompiledModel] = {}
         self._lock = threading.Lock()
@@ -68,7 +69,7 @@ class OpenVinoForward:
             return self._compiled[shape]
 
     def _compile(self, shape: Shape4) -> "openvino.CompiledModel":
-        graph, core = onnx_graph(self._network, shape), _openvino().Core()
+        graph, core = onnx_graph(self._network, shape, overlapping=self._overlapping), _openvino().Core()
         settings = {
             "NUM_STREAMS": self._streams,
             "INFERENCE_NUM_THREADS": self._streams,

@@ -13,6 +13,7 @@ class TorchForward:
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._overlapping = bundle.legend.overlapping
         self._network = runtime.place(bundle.network).eval()
 
     @property
@@ -29,4 +30,5 @@ class TorchForward:
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
-        return self._runtime.logits(self._network, images.contiguous(memory_format=LAYOUT)).softmax(1)
+        logits = self._runtime.logits(self._network, images.contiguous(memory_format=LAYOUT))
+        return logits.sigmoid() if self._overlapping else logits.softmax(1)

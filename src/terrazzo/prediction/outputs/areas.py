@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.labels.bits import members
 from terrazzo.labels.carried import carried_legend
-from terrazzo.labels.legend import IGNORE
+from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.vectorize.ground import pixel_areas
 from terrazzo.rasters.raster import Raster, open_raster
 from terrazzo.rasters.window import Window
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 BAND_PX = 2**22
 """Pixels that are looked at at once."""
@@ -25,7 +29,7 @@ class ClassArea:
     name: str
     pixels: int
     share: float
-    """Of the pixels that have a class, 0 to 1; 0 where none has."""
+    """Of the pixels that have a class, or where classes overlap, of those that are mapped, 0 to 1; 0 where none is."""
     area_m2: float | None
     """On the ellipsoid for degrees, in the plane of a projected CRS; None without a place on the ground."""
 
@@ -38,13 +42,16 @@ def class_areas(class_map: Path) -> list[ClassArea]:
     with open_raster(class_map) as raster:
         legend = carried_legend(raster)
         squares = pixel_areas(raster.grid)
+        overlapping = legend if legend is not None and legend.overlapping else None
         pixels, areas = np.zeros(IGNORE + 1, np.int64), np.zeros(IGNORE + 1)
-        for top, values in _bands(raster):
+        for top, values in _bands(raster, overlapping):
             pixels += np.bincount(values.ravel(), minlength=IGNORE + 1)
             if squares is not None:
                 areas += _square_metres(values, squares[top : top + len(values)])
     total = int(pixels[:IGNORE].sum())
     names = {int(value): str(value) for value in np.flatnonzero(pixels[:IGNORE])}
+    if overlapping is not None:
+        pixels, areas = _of_classes(pixels, overlapping), _of_classes(areas, overlapping)
     if legend is not None:
         names = {entry.value: entry.name for entry in legend.shown}
     return [
@@ -59,12 +66,21 @@ def class_areas(class_map: Path) -> list[ClassArea]:
     ]
 
 
-def _bands(raster: Raster) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _of_classes(sums: NDArray[Number], legend: Legend) -> NDArray[Number]:
+    """(256,) by class value, of classes that overlap. sums: (256,) by their sets."""
+    found = np.zeros_like(sums)
+    found[list(legend.values)] = members(len(legend.classes)) @ sums[: len(legend.sets.classes)]
+    return found
+
+
+def _bands(raster: Raster, overlapping: Legend | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """The first row and the class values of some rows; of classes that overlap their bit sets."""
     height, width = raster.shape
     rows = max(1, BAND_PX // width)
     for top in range(0, height, rows):
         pixels = raster.read(Window(col_off=0, row_off=top, width=width, height=min(rows, height - top)))
-        values: NDArray[np.uint8] = np.where(pixels.valid, pixels.values[0], IGNORE).astype(np.uint8)
+        shown = pixels.values[0] if overlapping is None else overlapping.plain().encode(pixels.values, pixels.valid)
+        values: NDArray[np.uint8] = np.where(pixels.valid, shown, IGNORE).astype(np.uint8)
         yield top, values
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def to_dataarray(values: NDArray[np.uint8], grid: Grid, legend: Legend) -> "xarray.DataArray":
-    """Class values (height, width) with the dimensions y and x.
+    """Class values (height, width) with the dimensions y and x; of classes that overlap (classes, height, width), by name along `class`.
 
     Coordinates are those of the middles of the pixels, where the grid is neither rotated nor without a place. The CRS and the transform
     stand at `spatial_ref`, as rioxarray has them; what values mean in `flag_values` and `flag_meanings`, as CF has them, and by name.
@@ -24,18 +24,18 @@ def to_dataarray(values: NDArray[np.uint8], grid: Grid, legend: Legend) -> "xarr
         import xarray
     except ImportError as error:
         raise EnvironmentFault("to_xarray needs the package xarray, which is not installed: pip install 'terrazzo[xarray]'") from error
+    overlapping = legend.overlapping
+    flags = {
+        "flag_values": np.array(legend.values, np.uint8),
+        "flag_meanings": " ".join("_".join(name.split()) for name in legend.names),
+        "classes": dict(zip(legend.values, legend.names, strict=True)),
+    }
     array = xarray.DataArray(
         values,
-        dims=("y", "x"),
-        coords=_coordinates(grid),
+        dims=("class", "y", "x") if overlapping else ("y", "x"),
+        coords={**_coordinates(grid), **({"class": list(legend.names)} if overlapping else {})},
         name="classes",
-        attrs={
-            "long_name": "class",
-            "_FillValue": np.uint8(IGNORE),
-            "flag_values": np.array(legend.values, np.uint8),
-            "flag_meanings": " ".join("_".join(name.split()) for name in legend.names),
-            "classes": dict(zip(legend.values, legend.names, strict=True)),
-        },
+        attrs={"long_name": "class", "_FillValue": np.uint8(IGNORE), **({} if overlapping else flags)},
     )
     if grid.transform is None:
         return array

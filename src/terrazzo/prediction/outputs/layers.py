@@ -1,7 +1,7 @@
 """Rasters beside a class map that say more of the same pixels: the probabilities of its classes, and how unsure the model is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Layer:
 
 def layers_of(options: PredictionOptions, legend: Legend) -> tuple[Layer, ...]:
     """The layers that the options ask for."""
-    wanted = ((options.probabilities, _probabilities(legend.names)), (options.entropy, _ENTROPY))
+    wanted = ((options.probabilities, _probabilities(legend.names)), (options.entropy, _ALONE_ENTROPY if legend.overlapping else _ENTROPY))
     return tuple(layer for asked, layer in wanted if asked)
 
 
@@ -48,6 +48,15 @@ def stacked(layers: Sequence[Layer], rows: BlendedRows) -> NDArray[np.uint16] | 
 def entropy_rows(rows: BlendedRows) -> NDArray[np.uint16]:
     """(1, rows, width): 0 where one class is certain, ENTROPY_ONE where all are alike, ENTROPY_NODATA where none is predicted."""
     values: NDArray[np.uint16] = np.rint(entropy(rows.probabilities())[None] * (ENTROPY_ONE / UNIT)).astype(np.uint16)
+    values[:, ~rows.valid | (rows.totals == 0)] = ENTROPY_NODATA
+    return values
+
+
+def alone_entropy_rows(rows: BlendedRows) -> NDArray[np.uint16]:
+    """The same of classes that overlap: the mean of their entropies, each being there or not."""
+    shares = rows.probabilities()
+    each = [entropy(np.stack([PROBABILITY_ONE - share, share]).astype(np.uint16)) for share in shares]
+    values: NDArray[np.uint16] = np.rint(np.mean(each, axis=0)[None] * (ENTROPY_ONE / UNIT)).astype(np.uint16)
     values[:, ~rows.valid | (rows.totals == 0)] = ENTROPY_NODATA
     return values
 
@@ -66,3 +75,4 @@ _ENTROPY = Layer(
     layout=TiffLayout(dtype=np.dtype(np.uint16), band_names=("entropy",), nodata=ENTROPY_NODATA, scale=1 / ENTROPY_ONE),
     values=entropy_rows,
 )
+_ALONE_ENTROPY = replace(_ENTROPY, values=alone_entropy_rows)

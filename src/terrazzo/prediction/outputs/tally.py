@@ -65,5 +65,6 @@ class Tally:
             return
         total = max(1, int(self._tenths.sum()))
         shares = ", ".join(f"{low / 10:.1f}: {count / total:.0%}" for low, count in enumerate(self._tenths) if count)
-        name = self._legend.shown[int(present[0])].name
-        logger.warning("Every predicted pixel is '%s'. Its probability, by tenths from: %s.", name, shares)
+        name = self._legend.sets.shown[int(present[0])].name
+        whose = "The largest probability of a class" if self._legend.overlapping else "Its probability"
+        logger.warning("Every predicted pixel is '%s'. %s, by tenths from: %s.", name, whose, shares)

@@ -60,7 +60,7 @@ class Refiner:
         thresholds = thresholds_of(options, bundle.legend, bundle.card.thresholds)
         return cls(
             on_probabilities=(CrfStage.of(predictor),) if options.refine == "crf" else (),
-            decision=decision_of(bundle.legend.names, thresholds, options.unsure),
+            decision=decision_of(bundle.legend.names, thresholds, options.unsure, overlapping=bundle.legend.overlapping),
             on_classes=tuple(neighbourhoods(options)),
         )
 
@@ -96,6 +96,8 @@ def check_decisions(options: PredictionOptions, legend: Legend, known: Collectio
 
     known: the classes that its validation part holds.
     """
+    if legend.overlapping:
+        options.check_overlapping()
     asked_thresholds(options, legend, known)
     Cleaning.of(options, legend)
     if options.unsure is not None:

@@ -51,6 +51,8 @@ class OtsuDecision:
     """The classes whose thresholds are to be found."""
     unsure: float | None
     """As of `Decision`."""
+    overlapping: bool = False
+    """As of `Decision`."""
 
     def first_needed(self, row: int) -> int:  # noqa: ARG002 - the same for every row
         """All of a map is needed for any row."""
@@ -66,18 +68,24 @@ class OtsuDecision:
                 for name in self.wanted:
                     counts[name] += np.bincount(shares[self.names.index(name)], minlength=LEVELS)
             found = {name: _found(counts[name], name, job) for name in self.wanted}
-            decision = Decision.of(self.names, {**self.given, **found}, self.unsure)
+            decision = Decision.of(self.names, {**self.given, **found}, self.unsure, overlapping=self.overlapping)
             below = (each.between(first_row, each.row_end) for each in spool.rows() if each.row_end > first_row)
             yield from decision.run(below, job, first_row)
 
 
 def decision_of(
-    names: Sequence[str], thresholds: Mapping[str, float | Literal["otsu"]], unsure: float | None = None
+    names: Sequence[str],
+    thresholds: Mapping[str, float | Literal["otsu"]],
+    unsure: float | None = None,
+    *,
+    overlapping: bool = False,
 ) -> Decision | OtsuDecision:
     """What decides by these thresholds; see `Decision.of`."""
     given = {name: threshold for name, threshold in thresholds.items() if threshold != "otsu"}
     wanted = [name for name in thresholds if name not in given]
-    return OtsuDecision(names=names, given=given, wanted=wanted, unsure=unsure) if wanted else Decision.of(names, given, unsure)
+    if wanted:
+        return OtsuDecision(names=names, given=given, wanted=wanted, unsure=unsure, overlapping=overlapping)
+    return Decision.of(names, given, unsure, overlapping=overlapping)
 
 
 def _found(counts: NDArray[np.int64], name: str, job: Job) -> float:

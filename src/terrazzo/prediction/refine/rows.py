@@ -15,7 +15,7 @@ class FinishedRows:
 
     blended: BlendedRows
     indices: NDArray[np.uint8]
-    """(rows, width) class indices, 255 where invalid or not predicted."""
+    """(rows, width) class indices, or bit sets of classes that overlap, 255 where invalid or not predicted."""
 
     @property
     def row_off(self) -> int:

@@ -29,7 +29,8 @@ def thresholds_of(options: PredictionOptions, legend: Legend, best: Mapping[str,
 def asked_thresholds(options: PredictionOptions, legend: Legend, known: Collection[str]) -> Mapping[str, float | FoundThreshold]:
     """What is asked of each class that is to have a threshold, by its name.
 
-    A single one is that of the second of two classes; the best ones are those of every class that is known but the background.
+    A single one is that of the second of two classes, or of each of classes that overlap; the best ones are those of every class that is
+    known but the background.
 
     known: the classes that the validation part of the training holds.
     Raises RecipeError if it does not suit the legend, or the best one is asked of a class that is not known.
@@ -53,6 +54,8 @@ def asked_thresholds(options: PredictionOptions, legend: Legend, known: Collecti
 def _of_classes(asked: float | FoundThreshold, legend: Legend, known: Collection[str]) -> dict[str, float | FoundThreshold]:
     """By class what is asked of all."""
     names = legend.names
+    if legend.overlapping:
+        return {name: asked for name in names if asked not in BEST or name in known} or {names[-1]: asked}
     if len(names) == 2:
         return {names[1]: asked}
     if asked in BEST:

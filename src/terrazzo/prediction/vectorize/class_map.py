@@ -1,10 +1,12 @@
 """Outlining a class map: its classes and their names, and the probabilities beside it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from terrazzo.drawing.qgis import categorized_style
 from terrazzo.errors import RasterError, UsageError
@@ -15,10 +17,11 @@ from terrazzo.prediction.maps import probabilities_path
 from terrazzo.prediction.vectorize.bands import Band, Sources, band_rows, bands_of
 from terrazzo.prediction.vectorize.files import VectorLayer, check_format, write_vectors
 from terrazzo.prediction.vectorize.ground import AreaKind, area_kind, pixel_areas
-from terrazzo.prediction.vectorize.merge import merged
+from terrazzo.prediction.vectorize.merge import Pieces, merged
 from terrazzo.prediction.vectorize.options import VectorOptions
 from terrazzo.prediction.vectorize.rows import POLYGON_SCHEMA, PolygonRows, Summary
 from terrazzo.progress import Progress
+from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Raster, open_raster
 
 logger = logging.getLogger(__name__)
@@ -39,15 +42,16 @@ class Outlined:
 
 
 def write_polygons(class_map: Path, out: Path, options: VectorOptions, progress: Progress) -> Outlined:
-    """Write the polygons of a class map, a row a 4-connected component.
+    """Write the polygons of a class map, a row a 4-connected component; of classes that overlap, class after class.
 
     Raises RasterError if the map is broken or no class map, UsageError if the options name no class of it, DataError, EnvironmentFault.
     """
     with ExitStack() as stack:
         raster = stack.enter_context(open_raster(class_map))
-        check_class_map(raster)
         check_format(out, raster.grid.crs if raster.grid.georeferenced else None)
         legend = carried_legend(raster)
+        if legend is None or not legend.overlapping:
+            check_class_map(raster)
         names = {} if legend is None else dict(zip(legend.values, legend.names, strict=True))
         sources = Sources(
             classes=raster,
@@ -56,8 +60,10 @@ def write_polygons(class_map: Path, out: Path, options: VectorOptions, progress:
             wanted=wanted_values(options.classes, names),
             pixel_areas=pixel_areas(raster.grid),
         )
+        apart = _apart(sources, legend, stack) if legend is not None and legend.overlapping else None
         rows = PolygonRows(raster.grid, names)
-        write_vectors(out, _layer(raster, legend), rows.batches(merged(_told(sources, options, progress), band_rows(raster.shape[1]))))
+        pieces = _pieces(sources, options, progress) if apart is None else _pieces_apart(apart, options, progress)
+        write_vectors(out, _layer(raster, legend), rows.batches(pieces))
         return Outlined(classes=rows.summary(), names=names, area_kind=area_kind(raster.grid), confident=sources.probabilities is not None)
 
 
@@ -78,6 +84,33 @@ def wanted_values(classes: str | None, names: dict[int, str]) -> frozenset[int]:
     if unknown:
         raise UsageError(f"[vectors] classes names {listed(unknown)}; the map has {listed(names.values(), 12) or 'values from 0 to 254'}.")
     return frozenset(value for value in found.values() if value is not None)
+
+
+def _apart(sources: Sources, legend: Legend, stack: ExitStack) -> dict[int, Sources]:
+    """Each wanted class of a map of classes that overlap as a map of its own, in which it is 1; by its value."""
+    found: dict[int, Sources] = {}
+    for band, value in enumerate(legend.values, start=1):
+        if value in sources.wanted:
+            one = DataOptions(bands=[band])
+            shares = sources.probabilities
+            found[value] = replace(
+                sources,
+                classes=stack.enter_context(open_raster(sources.classes.path, one)),
+                probabilities=None if shares is None else stack.enter_context(open_raster(shares.path, one)),
+                values=(1,),
+                wanted=frozenset({1}),
+            )
+    return found
+
+
+def _pieces(sources: Sources, options: VectorOptions, progress: Progress) -> Iterator[Pieces]:
+    return merged(_told(sources, options, progress), band_rows(sources.classes.shape[1]))
+
+
+def _pieces_apart(apart: Mapping[int, Sources], options: VectorOptions, progress: Progress) -> Iterator[Pieces]:
+    for value, sources in apart.items():
+        for piece in _pieces(sources, options, progress):
+            yield replace(piece, values=np.full_like(piece.values, value))
 
 
 def check_class_map(raster: Raster) -> None:

@@ -13,13 +13,13 @@ class Contents:
     """Counts of n windows, in the order of the table."""
 
     pixels: NDArray[np.int64]
-    """(n, classes) pixels of each class; the first class is the background."""
+    """(n, classes) pixels of each class, or of each set of classes that overlap; the first is the background, or no class."""
     objects: NDArray[np.int64]
     """(n,) objects."""
 
     @classmethod
     def of(cls, samples: Samples) -> "Contents":
-        return cls(pixels=samples.class_pixels(), objects=samples.frame["objects"].to_numpy(np.int64))
+        return cls(pixels=samples.set_pixels(), objects=samples.frame["objects"].to_numpy(np.int64))
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from terrazzo.labels.bits import NO_CLASS
 from terrazzo.labels.sentences import counted
 from terrazzo.samples.draw.epoch import Draw
 
@@ -14,7 +15,7 @@ RARE = 0.001
 def draw_sentence(draw: Draw, names: Sequence[str], seed: int) -> str:
     """How many windows the first epoch draws, how many of them are empty, and the shares of the classes, as the table counts them.
 
-    names: of the classes.
+    names: of the classes, or of the sets of classes that overlap.
     """
     rows = draw.epoch(0, seed).rows
     pixels = draw.contents.pixels[rows].sum(axis=0)
@@ -24,7 +25,8 @@ def draw_sentence(draw: Draw, names: Sequence[str], seed: int) -> str:
     again = "" if different == len(rows) else f" ({different} different ones)"
     moved = ", before they are moved" if draw.options.windows != "listed" else ""
     drawn = f"{counted(len(rows), 'window')}{again} of {counted(len(draw.contents), 'training window')}"
-    return f"An epoch draws {drawn}: {_percent(empty)} without any class but {names[0]}; pixels of {shares}{moved}."
+    but = "" if names[0] == NO_CLASS else f" but {names[0]}"
+    return f"An epoch draws {drawn}: {_percent(empty)} without any class{but}; pixels of {shares}{moved}."
 
 
 def _percent(share: float) -> str:

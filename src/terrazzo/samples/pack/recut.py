@@ -10,7 +10,7 @@ import pandas as pd
 from terrazzo.errors import DataError
 from terrazzo.progress import Progress
 from terrazzo.rasters.window import Window, whole
-from terrazzo.samples.count import count_instances, count_objects
+from terrazzo.samples.count import count_instances, count_shapes
 from terrazzo.samples.cover import windows_of
 from terrazzo.samples.footprints import SceneWindows, footprints
 from terrazzo.samples.options import SamplesOptions
@@ -51,14 +51,15 @@ def _counted(store: PackedStore, scene: str, windows: Sequence[Window], options:
     _, labels = store.read(scene, around)
     # what windows at the edges lack counts as not valid
     full = min(around.height, options.shape[0]) * min(around.width, options.shape[1])
-    instances, values = store.instances(scene, around), store.samples.legend.values
+    instances, legend = store.instances(scene, around), store.samples.legend
+    values = legend.sets.values
     found: list[tuple[Window, dict[str, object]]] = []
     for window in windows:
         held = labels[window.slices]
         pixels = np.bincount(held.ravel(), minlength=256)[: len(values)]
         share = float(pixels.sum()) / full
         if share and share >= options.min_valid:
-            objects = count_objects(held, pixels) if instances is None else count_instances(instances[window.slices], held)
+            objects = count_shapes(held, pixels, legend) if instances is None else count_instances(instances[window.slices], held)
             place = {name: getattr(window, name) for name in ("col_off", "row_off", "width", "height")}
             classes = {pixels_column(value): int(count) for value, count in zip(values, pixels, strict=True)}
             found.append((window, {**place, "valid_share": share, "objects": objects, **classes}))

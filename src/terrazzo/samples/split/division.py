@@ -67,7 +67,7 @@ class Division:
 
 def divide_windows(samples: Samples, units: Units, options: SplitOptions, noun: str, blocks: Blocks | None = None) -> Division:
     """A division whose shares count windows. units: (windows, n)."""
-    items = Items(units=units, classes=samples.class_pixels(), alike=_alike(samples, options))
+    items = Items(units=units, classes=samples.set_pixels(), alike=_alike(samples, options))
     return Division(items=items, of_window=np.arange(len(samples)), noun=noun, blocks=blocks)
 
 
@@ -76,7 +76,7 @@ def divide_scenes(samples: Samples, codes: Units, units: Units, options: SplitOp
     alike = _alike(samples, options)
     of_scenes = summed(alike, codes) if alike.size else alike
     return Division(
-        items=Items(units=units[:, np.newaxis], classes=summed(samples.class_pixels(), codes), alike=of_scenes),
+        items=Items(units=units[:, np.newaxis], classes=summed(samples.set_pixels(), codes), alike=of_scenes),
         of_window=codes,
         noun=noun,
     )
@@ -126,7 +126,7 @@ def summed(values: NDArray[Number], codes: Units) -> NDArray[Number]:
 def _alike(samples: Samples, options: SplitOptions) -> NDArray[np.float64]:
     """(windows, n) what the parts are to be alike in."""
     if options.stratify == "class":
-        return samples.class_pixels().astype(np.float64)
+        return samples.set_pixels().astype(np.float64)
     if options.stratify == "objects":
         return np.asarray(samples.frame[["objects"]], np.float64)
     return np.zeros((0, 0))

@@ -77,7 +77,7 @@ def with_pieces(samples: Samples, pieces: Sequence[Piece], recount: Recount) -> 
         **{name: [getattr(piece.window, name) for piece in pieces] for name in ("col_off", "row_off", "width", "height")},
         "valid_share": pixels.sum(1) * _valid_pixels_share(parents),
         "objects": counts.objects,
-        **{pixels_column(value): pixels[:, index] for index, value in enumerate(samples.legend.values)},
+        **{pixels_column(value): pixels[:, index] for index, value in enumerate(samples.legend.sets.values)},
         "split": pd.array([PARTS[piece.side] for piece in pieces], dtype=object),
         PIECE_OF: pd.array(parents.index.to_numpy(), dtype="Int64"),
         "geometry": _outlines(parents, pieces),

@@ -25,7 +25,8 @@ def write_records(content: Content, shards: Sequence[Shard], folder: Path, progr
     """Write a TFRecord a shard, named by its part: train-00000.tfrec. Files that are there already are kept if they are the same.
 
     Labels are class values, 255 where left out or where the image has no data.
-    Raises DataError if the images are not of 1, 3 or 4 bands of 8 bits, ConflictError if a file of a name is another one, EnvironmentFault.
+    Raises DataError if the images are not of 1, 3 or 4 bands of 8 bits, or classes overlap, ConflictError if a file of a name is
+    another one, EnvironmentFault.
     """
     form = content.form
     if form.bands not in (1, 3, 4) or form.dtype != np.uint8:
@@ -33,6 +34,8 @@ def write_records(content: Content, shards: Sequence[Shard], folder: Path, progr
             f"TFRecords hold images of 1, 3 or 4 bands of 8 bits; these have {form.bands} of type {form.dtype}. "
             "Choose with [data] bands when you index, or pack without --tfrecord, which takes any."
         )
+    if content.samples.legend.overlapping:
+        raise DataError("TFRecords hold one class a pixel, and the classes of these samples overlap. Pack them without --tfrecord.")
     check_writable(folder)
     written = []
     with progress.task("pack", len(content.samples), "samples") as advance:

@@ -1,8 +1,9 @@
 """What losses are made of: the log-probability of the true class at each valid pixel, and sums of classes, each computed once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +23,40 @@ class Sums:
     """Probability of the class."""
     truth: Tensor
     """Pixels of the class."""
+
+
+class Seen(Protocol):
+    """A batch as losses see it: of classes that exclude each other (`Pixels`), or that overlap (`OverlappingPixels`).
+
+    Shapes are (batch, height, width) of the ones, (batch, classes, height, width) of the others.
+    """
+
+    @property
+    def target(self) -> Tensor:
+        """The true class, or whether the class is true; where a pixel is ignored it means nothing."""
+        ...
+
+    @property
+    def valid(self) -> Tensor:
+        """Bool."""
+        ...
+
+    @property
+    def log_truth(self) -> Tensor:
+        """Log-probability of the truth; 0 where a pixel is ignored."""
+        ...
+
+    def sums(self, over: Over = "batch", *, squared: bool = False) -> Sums:
+        """Sums over the batch, or over each image of it. squared: those of the prediction are of squared probabilities."""
+        ...
+
+    def of_classes(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Number, probabilities and truth, both (pixels,), of each class that is present."""
+        ...
+
+    def mean(self, values: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None = None) -> Tensor:
+        """Mean over valid pixels, weighted by true class and by pixel; 0 where no pixel is valid."""
+        ...
 
 
 class Pixels:
@@ -74,6 +109,15 @@ class Pixels:
     @cached_property
     def _known(self) -> "_Known":
         return _Known(self)
+
+    def of_classes(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Number, probabilities and truth, both (pixels,), of each class that is present."""
+        valid = self.valid.flatten()
+        truth = self.target.flatten()[valid]
+        probabilities = self.probabilities.permute(1, 0, 2, 3).flatten(1)[:, valid]
+        present = torch.bincount(truth, minlength=self.classes) > 0
+        for number in present.nonzero().flatten().tolist():
+            yield number, probabilities[number], truth == number
 
     def mean(self, values: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None = None) -> Tensor:
         """Mean over valid pixels, weighted by true class and by pixel; 0 where no pixel is valid.

@@ -5,19 +5,19 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from terrazzo.training.losses.pixels import Pixels
+from terrazzo.training.losses.pixels import Seen
 from terrazzo.training.losses.regions import EPSILON, foreground_dice
 
 REACH = 3
 """Beyond so many sigmas a border weighs nothing."""
 
 
-def cross_entropy(pixels: Pixels, weights: Tensor | None) -> Tensor:
+def cross_entropy(pixels: Seen, weights: Tensor | None) -> Tensor:
     """Weighted mean of -log p of the true class."""
     return pixels.mean(-pixels.log_truth, weights)
 
 
-def focal(pixels: Pixels, weights: Tensor | None, *, gamma: float = 2.0) -> Tensor:
+def focal(pixels: Seen, weights: Tensor | None, *, gamma: float = 2.0) -> Tensor:
     """Weighted mean of -(1 - p)^gamma log p of the true class: what is learned well counts less.
 
     Source: Lin and others, "Focal loss for dense object detection", 2017.
@@ -30,12 +30,12 @@ def focal(pixels: Pixels, weights: Tensor | None, *, gamma: float = 2.0) -> Tens
     return pixels.mean(-pixels.log_truth * doubt**gamma, weights)
 
 
-def binary(pixels: Pixels, weights: Tensor | None) -> Tensor:
+def binary(pixels: Seen, weights: Tensor | None) -> Tensor:
     """Of two classes: weighted binary cross-entropy + 1 - Dice of the second, Dice = (2 sum(y p) + 1) / (sum(y) + sum(p) + 1)."""
     return cross_entropy(pixels, weights) + foreground_dice(pixels)
 
 
-def border(pixels: Pixels, weights: Tensor | None, *, strength: float = 10.0, sigma_px: float = 5.0) -> Tensor:
+def border(pixels: Seen, weights: Tensor | None, *, strength: float = 10.0, sigma_px: float = 5.0) -> Tensor:
     """Weighted mean of -log p of the true class, pixels at a distance d from a border 1 + strength exp(-d^2 / (2 sigma_px^2)) times.
 
     Source: Ronneberger, Fischer, Brox, "U-Net", 2015, with the distance to the nearest border in place of those to two objects.

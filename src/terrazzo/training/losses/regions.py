@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from terrazzo.training.losses.pixels import Over, Pixels, mean_of_classes
+from terrazzo.training.losses.pixels import Over, Seen, mean_of_classes
 
 EPSILON = 1e-6
 """Keeps powers of 0 and ratios of nothing away from infinite slopes."""
 
 
-def dice(pixels: Pixels, weights: Tensor | None, *, over: Over = "batch", smooth: float = 1.0, squared: bool = False) -> Tensor:
+def dice(pixels: Seen, weights: Tensor | None, *, over: Over = "batch", smooth: float = 1.0, squared: bool = False) -> Tensor:
     """1 - weighted mean over classes of Dice = (2 sum(y p) + smooth) / (sum(y) + sum(p) + smooth), with p squared below if asked.
 
     over: sums over the batch, or over each image and the mean of these. smooth: in pixels; an absent class predicted absent scores 1.
@@ -19,14 +19,14 @@ def dice(pixels: Pixels, weights: Tensor | None, *, over: Over = "batch", smooth
     return 1 - mean_of_classes(_ratio(2 * sums.both, sums.truth + sums.predicted, smooth), weights)
 
 
-def jaccard(pixels: Pixels, weights: Tensor | None, *, over: Over = "batch", smooth: float = 1.0) -> Tensor:
+def jaccard(pixels: Seen, weights: Tensor | None, *, over: Over = "batch", smooth: float = 1.0) -> Tensor:
     """1 - weighted mean over classes of (sum(y p) + smooth) / (sum(y) + sum(p) - sum(y p) + smooth)."""
     sums = pixels.sums(over)
     return 1 - mean_of_classes(_ratio(sums.both, sums.truth + sums.predicted - sums.both, smooth), weights)
 
 
 def tversky(
-    pixels: Pixels,
+    pixels: Seen,
     weights: Tensor | None,
     *,
     balance: tuple[float, float] = (0.3, 0.7),
@@ -49,25 +49,22 @@ def tversky(
     return mean_of_classes(lacking, weights)
 
 
-def foreground_dice(pixels: Pixels) -> Tensor:
+def foreground_dice(pixels: Seen) -> Tensor:
     """1 - Dice of the second of two classes, smooth 1."""
     sums = pixels.sums()
     return 1 - _ratio(2 * sums.both, sums.truth + sums.predicted, 1.0)[0, 1]
 
 
-def lovasz(pixels: Pixels, weights: Tensor | None) -> Tensor:
+def lovasz(pixels: Seen, weights: Tensor | None) -> Tensor:
     """Weighted mean over the classes that are present of the Lovasz extension of 1 - Jaccard, over all pixels of the batch.
 
     Source: Berman, Triki, Blaschko, "The Lovasz-Softmax loss", 2018.
     """
-    valid = pixels.valid.flatten()
-    truth = pixels.target.flatten()[valid]
-    probabilities = pixels.probabilities.permute(1, 0, 2, 3).flatten(1)[:, valid]
-    present = torch.bincount(truth, minlength=pixels.classes) > 0
-    if not bool(present.any()):
-        return pixels.log_probabilities.sum() * 0
-    losses = [_lovasz_of(probabilities[number], truth == number) for number in present.nonzero().flatten().tolist()]
-    return mean_of_classes(torch.stack(losses)[None], None if weights is None else weights[present])
+    found = [(number, _lovasz_of(probabilities, truth)) for number, probabilities, truth in pixels.of_classes()]
+    if not found:
+        return pixels.log_truth.sum() * 0
+    present = [number for number, _ in found]
+    return mean_of_classes(torch.stack([loss for _, loss in found])[None], None if weights is None else weights[present])
 
 
 def _lovasz_of(probability: Tensor, truth: Tensor) -> Tensor:

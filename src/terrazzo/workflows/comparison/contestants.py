@@ -113,6 +113,8 @@ def map_legends(contestants: Sequence[Contestant], names: Sequence[str], reading
         carried_legend(each, names) or legend_of_others([each.maps[name].path for name in names], reading, context) for each in contestants
     ]
     for each, legend in zip(contestants, legends, strict=True):
+        if legend.overlapping:
+            raise UsageError(f"The classes of {each.name} overlap; compare is for those that exclude each other. Evaluate each by itself.")
         if legend.values != reading.values:
             raise LabelError(
                 f"The maps of {each.name} hold the classes {list(legend.values)}, the labels {list(reading.values)}. "

@@ -67,7 +67,7 @@ def _samples(path: Path) -> Finding:
     facts, problems = sample_facts(samples), sample_problems(samples)
     size = f"{samples.size[0]} x {samples.size[1]} pixels"
     pixels = samples.class_pixels().sum(axis=0).tolist()
-    total = max(sum(pixels), 1)
+    total = max(int(samples.set_pixels().sum()), 1)
     return Finding(
         name=str(path),
         heading=f"samples table, {facts['windows']} windows of {size} of {facts['scenes']} images",

@@ -100,7 +100,7 @@ def _shares(checked: Sequence[CheckedScene], context: Context) -> tuple[ClassSha
     labelled = [(fact, fact.scene.label) for fact in checked if fact.scene.label is not None]
     if not labelled:
         return ()
-    legend = find_legend([place for _, place in labelled], context.recipe.legend, context.recipe.labels, context.progress)
+    legend = find_legend([place for _, place in labelled], context.recipe.legend, context.recipe.labels, context.progress, overlapping=True)
     reader = LabelReader(legend, context.recipe.data, context.recipe.labels)
     pixels = np.zeros(IGNORE + 1, np.int64)
     with context.progress.task("read labels", len(labelled), "images") as advance:
@@ -109,13 +109,14 @@ def _shares(checked: Sequence[CheckedScene], context: Context) -> tuple[ClassSha
                 for window in _windows(labels.shape):
                     pixels += np.bincount(labels.read(window).ravel(), minlength=IGNORE + 1)
             advance(1)
-    return index_shares(pixels, legend)
+    return index_shares(pixels, legend.sets)
 
 
 def _label_faults(scenes: Sequence[Scene], context: Context) -> list[str]:
     """What is wrong with the labels by themselves, where images and labels do not fit."""
     try:
-        find_legend([scene.label for scene in scenes if scene.label is not None], context.recipe.legend, context.recipe.labels)
+        places = [scene.label for scene in scenes if scene.label is not None]
+        find_legend(places, context.recipe.legend, context.recipe.labels, overlapping=True)
     except DataError as error:
         return [str(error)]
     return []

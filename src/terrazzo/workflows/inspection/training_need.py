@@ -78,12 +78,14 @@ def training_need(context: Context, pairs: PairFacts) -> TrainingNeed:
     device is not there.
     """
     recipe = context.recipe
-    names = [share.name for share in pairs.shares if share.value is not None]
-    check_loss(recipe.training, names)
+    overlapping, given = recipe.legend.overlapping, recipe.legend.classes
+    names = [share.name for share in pairs.shares if share.value is not None] if given is None or not overlapping else given
+    check_loss(recipe.training, names, overlapping=overlapping)
     runtime = choose_runtime(context.device, recipe.training.precision)
     batches = Batches(count=recipe.training.batch_size, bands=pairs.checked[0].bands, classes=len(names), size=recipe.samples.shape)
     network = runtime.place(build_network(_network_options(context), batches.bands, batches.classes))
-    loss = build_loss(recipe.training, None if recipe.training.class_weights == "none" else [1.0] * len(names), runtime.device)
+    weights = None if recipe.training.class_weights == "none" else [1.0] * len(names)
+    loss = build_loss(recipe.training, weights, runtime.device, overlapping=overlapping)
     on_cpu = runtime.device.type == "cpu"
     windows = batch_before_trial(recipe.prediction, runtime.device, context.threads)
     return TrainingNeed(

@@ -17,7 +17,8 @@ from terrazzo.workflows.where.finished import FinishedRun, Said, in_step, predic
 
 
 def disagreement(runs: Sequence[FinishedRun], samples: Samples, context: Context) -> "pd.Series[float]":
-    """The mean difference of the probabilities of each two runs, 0 to 1, by sample: half the sum over classes, mean over pixels and pairs.
+    """The mean difference of the probabilities of each two runs, 0 to 1, by sample: half the sum over classes, mean over pixels and pairs;
+    of classes that overlap the mean over them.
 
     runs: at least two; the images are those of the first. samples: of the first run. A sample that not all of them predict has no value.
     Raises LabelError if their classes differ, DataError if one takes images of another number of bands.
@@ -33,8 +34,11 @@ def disagreement(runs: Sequence[FinishedRun], samples: Samples, context: Context
             for rows in in_step(streams):
                 _add(rows, members, sums, pixels)
             advance(1)
+    legend = samples.legend
+    # probabilities of classes that exclude each other differ twice: what one has more, others have less
     pairs = len(runs) * (len(runs) - 1) // 2
-    return pd.Series({number: total / (2 * ONE * pairs * pixels[number]) if pixels[number] else np.nan for number, total in sums.items()})
+    whole = (len(legend.classes) if legend.overlapping else 2) * ONE * pairs
+    return pd.Series({number: total / (whole * pixels[number]) if pixels[number] else np.nan for number, total in sums.items()})
 
 
 def _add(rows: Sequence[Said], members: Sequence[Sample], sums: dict[int, int], pixels: dict[int, int]) -> None:
@@ -56,8 +60,9 @@ def _add(rows: Sequence[Said], members: Sequence[Sample], sums: dict[int, int], 
 
 def _check_classes(runs: Sequence[FinishedRun], predictors: Sequence[Predictor]) -> None:
     first = predictors[0].bundle.legend.values
+    overlapping = predictors[0].bundle.legend.overlapping
     for run, predictor in zip(runs, predictors, strict=True):
-        if predictor.bundle.legend.values != first:
+        if predictor.bundle.legend.values != first or predictor.bundle.legend.overlapping != overlapping:
             raise LabelError(
                 f"{run.folder.path} knows the classes {list(predictor.bundle.legend.values)}, {runs[0].folder.path} {list(first)}. "
                 "Give runs of the same classes."

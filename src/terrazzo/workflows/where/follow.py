@@ -63,8 +63,8 @@ class Follower:
 
     def start(self, scene: Followed) -> None:
         """Begin a scene. The error raster appears when its last row was added."""
-        writer = self._stack.enter_context(MapWriter(scene.errors, scene.grid, _style(self._legend))) if scene.errors else None
-        self._scene = _Scene(scene, len(self._legend.classes), writer, self._rule)
+        writer = self._stack.enter_context(MapWriter(scene.errors, scene.grid, _style(self._legend.sets))) if scene.errors else None
+        self._scene = _Scene(scene, self._legend, writer, self._rule)
 
     def add(self, rows: Rows) -> None:
         """Add the next rows of the scene."""
@@ -81,23 +81,29 @@ class Follower:
         self._stack.close()
         scene = done.scene
         if scene.errors is not None and scene.errors.suffix == ".tif":
-            legend = error_legend(self._legend)
+            legend = error_legend(self._legend.sets)
             names = {entry.value: (entry.name, entry.color) for entry in legend.classes}
             write_text(scene.errors.with_suffix(".qml"), palette_style(names))
         self.scores |= tally_rows([done.tally], self._legend)
         self.objects |= {} if done.objects is None else done.objects.scores
         if done.sure:
-            self.suspects.append(SceneSuspects(scene=scene.name, grid=scene.grid, suspects=done.finder.finish()))
+            self.suspects += [
+                SceneSuspects(scene=scene.name, grid=scene.grid, suspects=finder.finish(), legend=legend)
+                for finder, legend in zip(done.finders, done.legends, strict=True)
+            ]
         self._scene = None
 
 
 class _Scene:
     """What is gathered of one scene."""
 
-    def __init__(self, scene: Followed, classes: int, writer: MapWriter | None, objects: ObjectRule | None) -> None:
+    def __init__(self, scene: Followed, legend: Legend, writer: MapWriter | None, objects: ObjectRule | None) -> None:
         self.scene = scene
-        self.tally = SampleTally(scene.windows, classes)
-        self.finder = SuspectFinder(classes)
+        self.tally = SampleTally(scene.windows, len(legend.classes), overlapping=legend.overlapping)
+        self.legends = [legend.alone(name) for name in legend.names] if legend.overlapping else [legend]
+        """What tells the classes of each of the finders."""
+        self.finders = [SuspectFinder(len(each.classes)) for each in self.legends]
+        self._overlapping = legend.overlapping
         self.objects = None if objects is None else WindowObjects(scene.windows, objects)
         self.sure = False
         """Whether probabilities were given."""
@@ -108,9 +114,11 @@ class _Scene:
         self.tally.add(rows.row_off, rows.truth, rows.predicted, rows.probabilities)
         if self.objects is not None:
             self.objects.add(rows)
-        if rows.probabilities is not None:
-            self.finder.add(rows.truth, rows.predicted, rows.probabilities)
-            self.sure = True
+        for number, finder in enumerate(self.finders):
+            one = rows.alone(number) if self._overlapping and rows.probabilities is not None else rows
+            if one.probabilities is not None:
+                finder.add(one.truth, one.predicted, one.probabilities)
+                self.sure = True
         if self._writer is not None:
             self._writer.write(error_codes(rows.truth, rows.predicted))
         return rows.row_end == self.scene.grid.shape[0]

@@ -46,6 +46,8 @@ class SceneSuspects:
     scene: str
     grid: Grid
     suspects: Sequence[Suspect]
+    legend: Legend | None = None
+    """Of the class indices of the suspects, if it is not that of the map."""
 
 
 def suspicious_table(found: Sequence[SceneSuspects], legend: Legend) -> geopandas.GeoDataFrame:
@@ -63,8 +65,8 @@ def suspicious_table(found: Sequence[SceneSuspects], legend: Legend) -> geopanda
                 name: np.array([getattr(one.window, name) for _, one in rows], np.int64)
                 for name in ("col_off", "row_off", "width", "height")
             },
-            "label": [legend.names[one.truth] for _, one in rows],
-            "predicted": [legend.names[one.predicted] for _, one in rows],
+            "label": [(each.legend or legend).names[one.truth] for each, one in rows],
+            "predicted": [(each.legend or legend).names[one.predicted] for each, one in rows],
             "pixels": np.array([one.pixels for _, one in rows], np.int64),
             "core_pixels": np.array([one.core for _, one in rows], np.int64),
             "area": np.array([_area(each.grid, one.pixels) for each, one in rows], np.float64),

@@ -60,6 +60,6 @@ class MapWatch:
     def _is_ours(self, path: Path) -> bool:
         try:
             with open_raster(path) as raster:
-                return error_legend(self._legend).to_json() in raster.tags.values()
+                return error_legend(self._legend.sets).to_json() in raster.tags.values()
         except RasterError:
             return False

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from terrazzo.drawing.overlay import overlay_classes, overlay_probabilities
 from terrazzo.drawing.rgb import ERROR_COLORS, FALSE_ALARM, MISSED, MIXED_UP, Picture, error_kinds, error_rgb, to_rgb
 from terrazzo.drawing.sheet import Sheet, SheetKey, SheetRow, sheet_png
+from terrazzo.labels.bits import to_bits
 from terrazzo.labels.colors import Color
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.stream import Predictor
@@ -18,6 +19,8 @@ from terrazzo.samples.rows import Sample, rows_by_scene
 from terrazzo.samples.table import Samples
 from terrazzo.workflows.where.finished import FinishedRun, said_of
 
+HALF = 32767
+"""Probabilities above it, of classes that overlap, say that a class is there."""
 MOST_ROWS = 24
 """Samples on a sheet."""
 RANKED: Color = (213, 94, 0)
@@ -39,8 +42,9 @@ def rank_sheet(run: FinishedRun, ranked: pd.DataFrame, predictor: Predictor, tit
         )
         for row, sample in zip(shown.to_dict("records"), _in_order(samples, shown.index), strict=True)
     ]
-    two = len(legend.classes) == 2
-    probability = f"probability of {legend.names[1]}" if two else "probability of the predicted class"
+    two = len(legend.classes) == 2 and not legend.overlapping
+    largest = "largest probability of a class" if legend.overlapping else "probability of the predicted class"
+    probability = f"probability of {legend.names[1]}" if two else largest
     headings = ["Image", "Truth", "Prediction", "Errors", probability[0].upper() + probability[1:]]
     return sheet_png(Sheet(title=title, headings=headings, rows=rows, keys=_keys(legend, shown), scale=(0.5 if two else 0.0, probability)))
 
@@ -67,10 +71,12 @@ def _said(run: FinishedRun, samples: Samples, predictor: Predictor) -> dict[int,
 
 def _pictures(run: FinishedRun, sample: Sample, said: NDArray[np.uint16]) -> list[Picture]:
     pixels, truth = run.store.read(sample.scene, sample.window)
-    colors = run.samples.legend.colors
+    legend = run.samples.legend
+    colors = legend.sets.colors
     picture = to_rgb(pixels.values, pixels.valid)
     known = said.any(axis=0)
-    predicted = np.where(known, said.argmax(axis=0), IGNORE).astype(np.uint8)
+    decided = to_bits(said > HALF) if legend.overlapping else said.argmax(axis=0)
+    predicted = np.where(known, decided, IGNORE).astype(np.uint8)
     two = len(colors) == 2
     probability = np.where(known, (said[1] if two else said.max(axis=0)) / 65535, np.nan)
     return [
@@ -90,13 +96,13 @@ def _caption(row: Mapping[Hashable, object]) -> str:
 
 
 def _keys(legend: Legend, shown: pd.DataFrame) -> list[SheetKey]:
-    first = legend.names[0]
-    keys = [SheetKey(color=entry.color, name=entry.name) for entry in legend.classes[1:]]
+    first = legend.sets.names[0]
+    keys = [SheetKey(color=entry.color, name=entry.name) for entry in legend.sets.classes[1:]]
     keys += [
         SheetKey(color=ERROR_COLORS[MISSED], name=f"missed: predicted as {first}"),
         SheetKey(color=ERROR_COLORS[FALSE_ALARM], name=f"false alarm: truth is {first}"),
     ]
-    if len(legend.classes) > 2:
+    if len(legend.sets.classes) > 2:
         keys.append(SheetKey(color=ERROR_COLORS[MIXED_UP], name="one of the other classes for another"))
     keys.append(SheetKey(color=RANKED, name="ranked"))
     return [*keys, SheetKey(color=AUDIT, name="drawn at random from the rest")] if (shown["chosen"] == "audit").any() else keys
