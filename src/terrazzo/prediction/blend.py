@@ -137,6 +137,7 @@ def _shifted(array: NDArray[T], rows: int) -> NDArray[T]:
     """Take the top rows of (..., rows, width) out; the others move up, and zeros follow."""
     taken = array[..., :rows, :].copy()
     height = array.shape[-2]
-    array[..., : height - rows, :] = array[..., rows:, :].copy()
+    # numpy minds where both parts overlap, and takes no second copy where they do not
+    array[..., : height - rows, :] = array[..., rows:, :]
     array[..., height - rows :, :] = 0
     return taken
