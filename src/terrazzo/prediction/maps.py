@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError
+from terrazzo.labels.carried import open_map
 from terrazzo.labels.class_files import map_style
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.blend import BlendedRows
@@ -26,7 +27,7 @@ from terrazzo.prediction.refine.whole import cleaned_rows, journal_rows, kept_ba
 from terrazzo.prediction.stream import Job, Predictor, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.fits_rows import cards_of
-from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import PROVENANCE_TAG
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def layer_path(class_map: Path, suffix: str) -> Path:
 def provenance_of(class_map: Path) -> str | None:
     """What a map says it was made with; None if it says nothing, or is no map."""
     try:
-        with open_raster(class_map) as raster:
+        with open_map(class_map) as raster:
             return next((value for key, value in raster.tags.items() if key.upper() == PROVENANCE_TAG), None)
     except RasterError:
         return None

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.labels.bits import members
-from terrazzo.labels.carried import carried_legend
+from terrazzo.labels.carried import carried_legend, open_map
 from terrazzo.labels.legend import IGNORE, Legend
 from terrazzo.prediction.vectorize.ground import pixel_areas
-from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Window
 
 Number = TypeVar("Number", np.int64, np.float64)
@@ -39,7 +39,7 @@ def class_areas(class_map: Path) -> list[ClassArea]:
 
     Raises RasterError if the map is broken.
     """
-    with open_raster(class_map) as raster:
+    with open_map(class_map) as raster:
         legend = carried_legend(raster)
         squares = pixel_areas(raster.grid)
         overlapping = legend if legend is not None and legend.overlapping else None

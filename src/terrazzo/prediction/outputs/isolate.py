@@ -8,8 +8,9 @@ import numpy as np
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 
+from terrazzo.labels.carried import open_map
 from terrazzo.rasters.fits_rows import FitsLayout
-from terrazzo.rasters.raster import Raster, open_raster
+from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.rows import Rows, TiffLayout
 from terrazzo.rasters.window import Window
 from terrazzo.rasters.write import writing_bands, writing_fits
@@ -24,7 +25,7 @@ def isolate(class_map: Path, value: int, image: Raster, out: Path, cards: Header
     out: .fits, or a GeoTIFF. cards: of the image, for FITS. Memory does not grow with the height.
     Raises RasterError if a file is broken, EnvironmentFault if OUT cannot be written.
     """
-    with open_raster(class_map) as classes, image, _writing(out, image, cards) as rows:
+    with open_map(class_map) as classes, image, _writing(out, image, cards) as rows:
         for window in _bands(image):
             pixels = image.read(window)
             kept = classes.read(window).values[0] == value
