@@ -2,7 +2,7 @@ import math
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from terrazzo.drawing.curves import curves, loss_curve, score_curve
+from terrazzo.drawing.curves import curves, loss_curve, range_curve, score_curve
 
 TITLE = "{http://www.w3.org/2000/svg}title"
 
@@ -34,6 +34,11 @@ def test_many_classes_show_means_only() -> None:
     shown = told(score_curve([row(1, scored(0.7, *[0.5] * 7))], names))
     assert "mean Dice, 1: 0.5" in shown
     assert not any(text.startswith("class") for text in shown)
+
+
+def test_a_range_test_shows_what_was_found_and_no_loss_beyond_its_average() -> None:
+    shown = told(range_curve([1e-4, 1e-3, 1e-2], [2.0, 1.0, 99.0], [2.0, 1.5, 8.0], 1e-3))
+    assert {"loss, -4: 2", "loss, -2: 8", "its average, -3: 1.5", "0.001, -3: 8", "0.001, -3: 1.5"} <= shown
 
 
 def test_rows_without_validation_or_with_odd_values() -> None:

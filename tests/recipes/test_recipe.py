@@ -76,7 +76,10 @@ def test_a_setting_and_the_file_are_checked_together(tmp_path: Path) -> None:
         ('[training]\nepochs = "3"', '[training] epochs is "3"; it must be a whole number from 0 to 100000'),
         ("[training]\nepochs = true", "[training] epochs is true; it must be a whole number from 0 to 100000"),
         ("[training]\nwarmup = 1", "[training] warmup is 1; it must be a number (at least 0 and below 1)"),
-        ("[training]\nlearning_rate = inf", "[training] learning_rate is Infinity; it must be a number (above 0 and at most 10)"),
+        (
+            "[training]\nlearning_rate = inf",
+            '[training] learning_rate is Infinity; it must be "find", or a number (above 0 and at most 10)',
+        ),
         ('[training]\nloss = ["ce", "dic"]', '[training] loss is ["ce", "dic"]; it must be a list, each entry "ce", "binary", '),
         ("[augment]\nhflip = 1", "[augment] hflip is 1; it must be true or false"),
         (

@@ -76,6 +76,15 @@ def test_what_does_not_fit_is_a_problem_with_what_to_lower(recipe: Path, monkeyp
     assert result.exit_code == 0
 
 
+def test_a_batch_and_a_rate_that_are_left_open_do_not_stand_in_the_way(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe.write_text(RECIPE.replace("batch_size = 6", 'batch_size = "auto"\nlearning_rate = "find"'), encoding="utf-8")
+    assert "a step with 8 samples" in inspect(recipe).text
+    monkeypatch.setattr(training_need, "free_bytes", lambda _: 1_176_500_000)
+    facts = json.loads(json.dumps(inspect(recipe).facts))["files"][0]["training"]
+    assert facts["batch_size"] * facts["accumulate"] == 8
+    assert facts["batch_size"] < 8
+
+
 def test_a_system_that_does_not_say_what_is_free_is_no_problem(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_need, "free_bytes", lambda _: None)
     facts = found(recipe)

@@ -43,6 +43,18 @@ def rate_curve(rows: Sequence[Row]) -> str:
     return line_chart("Learning rate", [rate], x_label="epoch")
 
 
+def range_curve(rates: Sequence[float], losses: Sequence[float], smooth: Sequence[float], found: float) -> str:
+    """The losses of a learning rate range test and their moving average, with a line at the rate that was found, as SVG text."""
+    powers = [math.log10(rate) for rate in rates]
+    least, most = min(smooth), max(smooth)
+    lines = [
+        Series(name="loss", points=list(zip(powers, (min(loss, most) for loss in losses), strict=True)), strong=False),
+        Series(name="its average", points=list(zip(powers, smooth, strict=True))),
+        Series(name=f"{found:.2g}", points=[(math.log10(found), most), (math.log10(found), least)], dashed=True),
+    ]
+    return line_chart("Learning rate range test", lines, x_label="learning rate, as a power of ten")
+
+
 def loss_of(rows: Sequence[Row]) -> list[Point]:
     """The training loss by epoch."""
     return _points(rows, lambda row: row.get("loss"))

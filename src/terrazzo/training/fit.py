@@ -78,7 +78,7 @@ class Trainer:
         """Where the windows are written that steps consume."""
         self.loader = Loader(
             preparation=task.preparation,
-            batch_size=options.batch_size,
+            batch_size=options.batch,
             workers=workers_for(options.workers),
             allocate=room_for(runtime),
         )
@@ -182,7 +182,7 @@ class Trainer:
             group["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
         first = self.state.batch
-        samples = min(self.options.accumulate * self.options.batch_size, self.task.draw.size - first * self.options.batch_size)
+        samples = min(self.options.accumulate * self.options.batch, self.task.draw.size - first * self.options.batch)
         total = 0.0
         windows: list[Sample] = []
         for number, fed in enumerate(batches, start=self.state.epoch * self.batches + first):

@@ -11,7 +11,7 @@ ADADELTA_EPSILON = 1e-6
 def build_optimizer(network: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
     """The optimiser of [training]; the weight decay is for adamw alone."""
     groups = parameter_groups(network, options.weight_decay if options.optimizer == "adamw" else 0.0)
-    first, momentum = options.learning_rate, options.momentum
+    first, momentum = options.largest_rate, options.momentum
     match options.optimizer:
         case "adamw":
             return torch.optim.AdamW(groups, lr=first, betas=options.betas, fused=True)

@@ -12,12 +12,19 @@ ClassWeight = Annotated[float, Field(ge=0)]
 LossName = Literal["ce", "binary", "focal", "border", "dice", "jaccard", "lovasz", "tversky", "focal_tversky"]
 USUAL_LOSSES: list[LossName] = ["ce", "dice"]
 METRICS = ("mean_dice", "mean_iou", "loss", "object_f2")
+BatchSize = Annotated[int, Field(ge=1, le=4096)]
+USUAL_BATCH = 8
+Rate = Annotated[float, Field(gt=0, le=10)]
 LossFactor = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class TrainingOptions(Options):
     epochs: int = Field(50, ge=0, le=100_000, description="Epochs at most; 0: the model of model.start is only evaluated.")
-    batch_size: int = Field(8, ge=1, le=4096, description="Samples a step.")
+    batch_size: Literal["auto"] | BatchSize = Field(
+        USUAL_BATCH,
+        description="Samples a batch. auto: the largest power of two for which there is memory, of 8 samples a step (times accumulate): "
+        "where all of them do not fit, smaller batches are accumulated.",
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the first weights, of the order of samples and of the augmentation.")
     loss: list[LossName] | dict[LossName, LossFactor] = Field(
         USUAL_LOSSES,
@@ -43,8 +50,10 @@ class TrainingOptions(Options):
         "classes are learned and common ones stay sharp), balanced (1 / p), or a list.",
     )
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"] = Field("adamw", description="Optimiser.")
-    learning_rate: float = Field(
-        2e-3, gt=0, le=10, description="Largest learning rate. For adamw, adam and rmsprop; sgd wants about 0.05, adadelta 1."
+    learning_rate: Literal["find"] | Rate = Field(
+        2e-3,
+        description="Largest learning rate. For adamw, adam and rmsprop; sgd wants about 0.05, adadelta 1. find: by a range "
+        "test before the first step, as long as 100 steps.",
     )
     betas: tuple[Decay, Decay] = Field(
         (0.9, 0.99),
@@ -121,6 +130,26 @@ class TrainingOptions(Options):
         5.0, gt=0, le=1440, description="Minutes between checkpoints within an epoch; there is one at the end of each anyway."
     )
 
+    @property
+    def open(self) -> list[str]:
+        """Options that are settled when a training begins, as far as they are left open."""
+        batch = ["batch_size", "accumulate"] if self.batch_size == "auto" else []
+        return [*batch, "learning_rate"] if self.learning_rate == "find" else batch
+
+    @property
+    def batch(self) -> int:
+        """Samples a batch. Raises ValueError as long as it is 'auto'."""
+        if self.batch_size == "auto":
+            raise ValueError("training.batch_size is 'auto'; what trains settles it first")
+        return self.batch_size
+
+    @property
+    def largest_rate(self) -> float:
+        """The largest learning rate. Raises ValueError as long as it is to be found."""
+        if self.learning_rate == "find":
+            raise ValueError("training.learning_rate is 'find'; what trains settles it first")
+        return self.learning_rate
+
     @field_validator("early_stop_metric")
     @classmethod
     def _check_metric(cls, metric: str) -> str:
@@ -132,6 +161,10 @@ class TrainingOptions(Options):
     def _check(self) -> Self:
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov is true and momentum 0; it needs one above 0")
+        if self.learning_rate == "find" and not self.epochs:
+            raise ValueError("learning_rate is 'find' and epochs 0; without a step none can be found. Leave learning_rate out.")
+        if self.schedule == "rampup" and self.learning_rate == "find":
+            raise ValueError("learning_rate is 'find', and schedule 'rampup' goes by start_lr, max_lr and min_lr. Take another schedule.")
         if self.schedule == "rampup" and max(self.start_lr, self.min_lr) > self.max_lr:
             raise ValueError(f"max_lr is {self.max_lr}; it must not be below start_lr ({self.start_lr}) or min_lr ({self.min_lr})")
         return self

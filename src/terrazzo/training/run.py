@@ -36,6 +36,11 @@ class RunFolder:
         return self.path / "start.json"
 
     @property
+    def range_test(self) -> Path:
+        """The losses from which the learning rate was found, where the recipe asked for that."""
+        return self.path / "learning_rate.svg"
+
+    @property
     def samples(self) -> Path:
         return self.path / "samples.parquet"
 

@@ -30,13 +30,13 @@ def rate(at: Moment, options: TrainingOptions) -> float:
     warmup = round(options.warmup * at.steps)
     if at.step < warmup:
         if options.schedule == "one_cycle":
-            return options.learning_rate * _between(ONE_CYCLE_START, 1.0, at.step / warmup)
-        return options.learning_rate * (at.step + 1) / (warmup + 1)
+            return options.largest_rate * _between(ONE_CYCLE_START, 1.0, at.step / warmup)
+        return options.largest_rate * (at.step + 1) / (warmup + 1)
     return _after_warmup(at, warmup, options)
 
 
 def _after_warmup(at: Moment, warmup: int, options: TrainingOptions) -> float:
-    largest = options.learning_rate
+    largest = options.largest_rate
     if options.schedule == "step":
         return largest * options.step_factor ** (at.epoch // options.step_epochs)
     if options.schedule == "plateau":

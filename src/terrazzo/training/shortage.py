@@ -25,7 +25,7 @@ def telling_what_to_lower(options: TrainingOptions, size: Shape, device: torch.d
         if not is_shortage(error):
             raise
         where = "the machine" if device.type == "cpu" else str(device)
-        batches = f"batches of {options.batch_size}" if options.batch_size > 1 else "single samples"
+        batches = f"batches of {options.batch}" if options.batch > 1 else "single samples"
         raise EnvironmentFault(
             f"out of memory on {where} with {batches}, windows of {size[0]} x {size[1]} pixels. {advice(options)}"
         ) from error
@@ -33,10 +33,10 @@ def telling_what_to_lower(options: TrainingOptions, size: Shape, device: torch.d
 
 def advice(options: TrainingOptions) -> str:
     """What to lower, as a sentence."""
-    if options.batch_size == 1:
+    if options.batch == 1:
         return f"Lower {SMALLER}."
-    samples = options.batch_size * options.accumulate
-    fewer = next(size for size in range(options.batch_size // 2, 0, -1) if samples % size == 0)
+    samples = options.batch * options.accumulate
+    fewer = next(size for size in range(options.batch // 2, 0, -1) if samples % size == 0)
     return (
         f"Set training.batch_size = {fewer} and training.accumulate = {samples // fewer}, which learns from as many samples a step, "
         f"or lower {SMALLER}."

@@ -32,11 +32,15 @@ from terrazzo.samples.scaling import Scaling, measure
 from terrazzo.samples.store import Source
 from terrazzo.samples.table import Samples
 from terrazzo.training.aim import choose_aim
+from terrazzo.training.finders.memory import Learner
+from terrazzo.training.finders.rate import RangeTest, range_test
 from terrazzo.training.fit import Task, Trainer
 from terrazzo.training.losses.total import balanced_weights, build_loss, check_loss, odds_weights
+from terrazzo.training.options import TrainingOptions
 from terrazzo.workflows.account import versions
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.lesson import Lesson
+from terrazzo.workflows.settle import settle_batch
 from terrazzo.workflows.start import Start, check_bands, start_model
 
 logger = logging.getLogger(__name__)
@@ -51,6 +55,8 @@ class Course:
 
     trainer: Trainer
     scaling: Scaling
+    tried: RangeTest | None = None
+    """What the learning rate was found from, where the recipe leaves it open."""
 
 
 def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | None = None, resumed: bool = False) -> Course:
@@ -64,7 +70,7 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
         raise DataError("the training part is empty. Lower [split] validation and test, or name other scenes.")
     draw = Draw.of(train_part, recipe.draw)
     logger.info("%s", draw_sentence(draw, lesson.legend.sets.names, recipe.training.seed))
-    check_batches(recipe, draw.size)
+    check_batches(recipe, recipe.training, draw.size)
     check_loss(recipe.training, lesson.legend.names, overlapping=lesson.legend.overlapping)
     check_decisions(recipe.prediction, lesson.legend, validated_classes(lesson.samples))
     if start is None:
@@ -92,7 +98,14 @@ def plan(lesson: Lesson, runtime: Runtime, context: Context, *, start: Start | N
     )
     weights = class_weights(recipe, train_part)
     loss = build_loss(recipe.training, weights, runtime.device, overlapping=lesson.legend.overlapping)
-    return Course(trainer=Trainer(network, runtime, loss, recipe.training, task), scaling=scaling)
+    learner = Learner(network=runtime.place(network), runtime=runtime, loss=loss)
+    options = settle_batch(learner, context, len(scaling.bands), classes)
+    check_batches(recipe, options, draw.size)
+    tried = None
+    if options.learning_rate == "find":
+        tried = range_test(learner, options, task, context.progress)
+        options = options.model_copy(update={"learning_rate": tried.found})
+    return Course(trainer=Trainer(network, runtime, loss, options, task), scaling=scaling, tried=tried)
 
 
 def validated_classes(samples: Samples) -> list[str]:
@@ -101,12 +114,14 @@ def validated_classes(samples: Samples) -> list[str]:
     return [name for name, pixels in zip(samples.legend.names, held, strict=True) if pixels]
 
 
-def check_batches(recipe: Recipe, drawn: int) -> None:
+def check_batches(recipe: Recipe, options: TrainingOptions, drawn: int) -> None:
     """Raise RecipeError if a batch holds a single value of each channel: batch normalisation cannot learn from it.
 
-    drawn: samples of an epoch.
+    options: [training]; a batch that is not settled yet is not looked at. drawn: samples of an epoch.
     """
-    smallest = drawn % recipe.training.batch_size or recipe.training.batch_size
+    if options.batch_size == "auto":
+        return
+    smallest = drawn % options.batch or options.batch
     multiple = recipe.model.subpixel * 2**recipe.model.depth
     deepest = math.prod(math.ceil(side / multiple) for side in recipe.samples.shape)
     if recipe.model.architecture is None and recipe.model.norm == "instance" and deepest == 1:

@@ -16,7 +16,7 @@ MOST = 12
 
 def draw_sample_batches(folder: Path, trainer: Trainer, lesson: Lesson) -> None:
     """Write both into the folder, by the means that make the batches; without a validation part the second is left out."""
-    task, count = trainer.task, min(trainer.options.batch_size, MOST)
+    task, count = trainer.task, min(trainer.options.batch, MOST)
     validation = [Drawn(sample=sample) for sample in task.validation[:count]]
     _draw(folder / TRAIN, "first training batch", trainer, lesson, task.draw.epoch(0, trainer.options.seed)[:count])
     if validation:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from terrazzo.drawing.curves import range_curve
 from terrazzo.drawing.panels import SampleView
 from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.thresholds import BestThresholds, best_thresholds
@@ -24,6 +25,7 @@ from terrazzo.samples.split.exact import list_text
 from terrazzo.samples.table import PARTS, Samples
 from terrazzo.training.checkpoint import load_means
 from terrazzo.training.confidence import validation_confidence
+from terrazzo.training.finders.rate import RangeTest
 from terrazzo.training.fit import LAST, Trainer, best_weights
 from terrazzo.training.means import choose_means
 from terrazzo.training.metrics import MetricsLog, Mirror
@@ -42,6 +44,7 @@ from terrazzo.workflows.report_places import scene_maps, small_picture
 from terrazzo.workflows.run_result import run_result
 from terrazzo.workflows.sample_batches import draw_sample_batches
 from terrazzo.workflows.sample_origin import with_table
+from terrazzo.workflows.settle import as_begun, with_training
 from terrazzo.workflows.start import Start, find_start, going_on
 from terrazzo.workflows.where.layers import save_table, write_error_map
 
@@ -70,7 +73,7 @@ def train_into(out: Path, context: Context, *, resume: bool = False) -> Result:
     context, table = with_table(context)
     folder = RunFolder(path=out.resolve())
     start = find_start(folder, context)
-    context = going_on(start, context)
+    context = as_begun(folder, going_on(start, context))
     recipe_toml = resolved(context)
     with folder.held(recipe_toml, resume=resume) as state:
         if state is RunState.FINISHED:
@@ -89,6 +92,8 @@ def work(folder: RunFolder, table: GivenTable | None, start: Start | None, conte
     runtime = choose_means(context.device, context.recipe.training.precision, context.threads, kept)
     lesson = prepare(folder, table, context)
     course = None if folder.fitted else plan(lesson, runtime, context, start=start, resumed=folder.resumable)
+    if course is not None:
+        context = with_training(context, course.trainer.options)
     # claimed only now: a recipe or data that cannot be used leave the folder free for the mended recipe
     folder.claim(resolved(context))
     if start is not None:
@@ -96,12 +101,20 @@ def work(folder: RunFolder, table: GivenTable | None, start: Start | None, conte
     lesson.samples.save(folder.samples)
     write_text(folder.split_list, list_text(lesson.samples))
     if course is not None:
+        if course.tried is not None:
+            tell_rate(folder, course.tried)
         if context.recipe.training.epochs:
             fit(folder, lesson, course, context)
         else:
             MetricsLog(folder.metrics, mirrors(folder, lesson, context.recipe)).cut(0)
         keep(folder, lesson, course, context)
     tell(folder, lesson, context)
+
+
+def tell_rate(folder: RunFolder, tried: RangeTest) -> None:
+    """Say which learning rate was found, and draw from what."""
+    write_text(folder.range_test, range_curve(tried.rates, tried.losses, tried.smooth, tried.found))
+    logger.info("The learning rate is %g, found in %d steps; %s shows how.", tried.found, len(tried.rates), folder.range_test.name)
 
 
 def resolved(context: Context) -> str:

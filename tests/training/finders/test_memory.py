@@ -10,7 +10,7 @@ from torch import nn
 from terrazzo.models.network import LAYOUT, Precision, Runtime, build_network
 from terrazzo.models.options import ModelOptions
 from terrazzo.training.finders.ledger import Ledger
-from terrazzo.training.finders.memory import Batches, MemoryNeed, memory_need
+from terrazzo.training.finders.memory import HEAP, Batches, Learner, MemoryNeed, memory_need
 from terrazzo.training.losses.total import build_loss
 from terrazzo.training.optimizers import build_optimizer, optimizer_tensors
 from terrazzo.training.options import TrainingOptions
@@ -35,7 +35,7 @@ def placed(model: ModelOptions, precision: Precision = "float32") -> tuple[nn.Mo
 def need_of(model: ModelOptions = SMALL, batches: Batches = BATCHES, precision: Precision = "float32", **options: Any) -> MemoryNeed:
     network, runtime = placed(model, precision)
     chosen = TrainingOptions(**options)
-    return memory_need(network, runtime, build_loss(chosen, None, CPU), chosen, batches, 2)
+    return memory_need(Learner(network=network, runtime=runtime, loss=build_loss(chosen, None, CPU)), chosen, batches, 2)
 
 
 def really(model: ModelOptions, precision: Precision, **options: Any) -> tuple[int, int]:
@@ -57,7 +57,8 @@ def really(model: ModelOptions, precision: Precision, **options: Any) -> tuple[i
     lasting = [*state.values(), *state.values(), *gradients, *optimizer_tensors(optimizer).values()]
     weights = sum(tensor.nbytes for tensor in lasting if tensor is not None)
     # the gradients are a part of what lasts
-    return weights, ledger.peak - sum(tensor.nbytes for tensor in gradients if tensor is not None)
+    step = ledger.peak - sum(tensor.nbytes for tensor in gradients if tensor is not None)
+    return weights, round(HEAP * step)
 
 
 @pytest.mark.parametrize("model", NETWORKS)
@@ -121,7 +122,7 @@ def test_the_network_stays_as_it_is() -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     generator = torch.get_rng_state()
     options = TrainingOptions()
-    memory_need(network, runtime, build_loss(options, None, CPU), options, BATCHES, 2)
+    memory_need(Learner(network=network, runtime=runtime, loss=build_loss(options, None, CPU)), options, BATCHES, 2)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(parameter.grad is None for parameter in network.parameters())

@@ -26,6 +26,8 @@ PROGRAM_BYTES = 1120 * 2**20
 """What the process itself holds while it trains on the CPU: the interpreter, torch and all libraries; measured on Linux."""
 ENCODERS_BYTES = 150 * 2**20
 """What the libraries of architectures and encoders add."""
+HEAP = 1.45
+"""What the process takes for each byte that a step holds, on the CPU: freed memory is kept, in pieces that may not suit what comes next."""
 PIECE = (2, 64, 64)
 """Images, height and width of what the losses are measured on."""
 
@@ -69,18 +71,27 @@ class MemoryNeed:
         return self.weights + max(training, self.mapping)
 
 
-def memory_need(network: nn.Module, runtime: Runtime, loss: Loss, options: TrainingOptions, batches: Batches, windows: int) -> MemoryNeed:
-    """What a training of the network holds, which stays as it is.
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """A network that is about to learn."""
 
-    network: placed by the runtime. loss: on its device. windows: that are mapped at once afterwards.
-    """
-    rehearsal = _Rehearsal(network, runtime, options)
-    loss_bytes = _loss_bytes(loss, batches, runtime.device)
+    network: nn.Module
+    """Placed by the runtime."""
+    runtime: Runtime
+    loss: Loss
+    """On the runtime's device."""
+
+
+def memory_need(learner: Learner, options: TrainingOptions, batches: Batches, windows: int) -> MemoryNeed:
+    """What a training holds; the network stays as it is. windows: that are mapped at once afterwards."""
+    device = learner.runtime.device
+    rehearsal = _Rehearsal(learner.network, learner.runtime, options)
+    loss_bytes = _loss_bytes(learner.loss, batches, device)
     weights, step = rehearsal.step(batches, loss_bytes)
-    on_cpu = runtime.device.type == "cpu"
+    on_cpu = device.type == "cpu"
     return MemoryNeed(
         weights=weights,
-        step=step,
+        step=round(HEAP * step) if on_cpu else step,
         evaluation=rehearsal.evaluation(batches, loss_bytes),
         checkpoint=rehearsal.checkpoint() if on_cpu else 0,
         samples=_sample_bytes(batches) if on_cpu else _fed_bytes(batches),
@@ -100,7 +111,7 @@ class _Rehearsal:
         self._ledger.hold(self._network.state_dict().values())
         with self._fake, self._ledger:
             self._average = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
-            self._optimizer = build_optimizer(self._network, options)
+            self._optimizer = build_optimizer(self._network, options.model_copy(update={"learning_rate": 1.0}))
             for parameter in self._network.parameters():
                 parameter.grad = torch.zeros_like(parameter)
             # the first step is what makes it remember

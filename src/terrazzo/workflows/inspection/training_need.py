@@ -6,9 +6,9 @@ from terrazzo.models.bundle import load_bundle
 from terrazzo.models.free_memory import free_bytes
 from terrazzo.models.network import Runtime, build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
-from terrazzo.prediction.engines.choose import batch_before_trial
 from terrazzo.samples.store import MEGABYTE, kept_bytes
-from terrazzo.training.finders.memory import ENCODERS_BYTES, PROGRAM_BYTES, Batches, MemoryNeed, memory_need
+from terrazzo.training.finders.batch import choose_batch
+from terrazzo.training.finders.memory import ENCODERS_BYTES, PROGRAM_BYTES, Learner, MemoryNeed
 from terrazzo.training.losses.total import build_loss, check_loss
 from terrazzo.training.options import TrainingOptions
 from terrazzo.training.shortage import advice
@@ -16,6 +16,7 @@ from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspection.pair_facts import PairFacts
 from terrazzo.workflows.inspection.sentences import size
 from terrazzo.workflows.inspection.wording import Row
+from terrazzo.workflows.settle import needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,8 @@ class TrainingNeed:
         return {
             "device": str(self.runtime.device),
             "precision": self.runtime.precision,
+            "batch_size": self.options.batch,
+            "accumulate": self.options.accumulate,
             "peak_bytes": self.total,
             "free_bytes": self.free,
             "program_bytes": self.program,
@@ -55,7 +58,7 @@ class TrainingNeed:
         parts = [
             *([f"program {size(self.program)}", f"images {size(self.images)}"] if self.program else []),
             f"weights {size(need.weights)}",
-            f"a step with {self.options.batch_size} samples {size(need.step)}",
+            f"a step with {self.options.batch} samples {size(need.step)}",
             f"samples that wait {size(need.samples)}",
             f"mapping afterwards {size(need.mapping)}",
         ]
@@ -82,20 +85,16 @@ def training_need(context: Context, pairs: PairFacts) -> TrainingNeed:
     names = [share.name for share in pairs.shares if share.value is not None] if given is None or not overlapping else given
     check_loss(recipe.training, names, overlapping=overlapping)
     runtime = choose_runtime(context.device, recipe.training.precision)
-    batches = Batches(count=recipe.training.batch_size, bands=pairs.checked[0].bands, classes=len(names), size=recipe.samples.shape)
-    network = runtime.place(build_network(_network_options(context), batches.bands, batches.classes))
+    bands, classes = pairs.checked[0].bands, len(names)
+    network = runtime.place(build_network(_network_options(context), bands, classes))
     weights = None if recipe.training.class_weights == "none" else [1.0] * len(names)
     loss = build_loss(recipe.training, weights, runtime.device, overlapping=overlapping)
-    on_cpu = runtime.device.type == "cpu"
-    windows = batch_before_trial(recipe.prediction, runtime.device, context.threads)
-    return TrainingNeed(
-        runtime=runtime,
-        options=recipe.training,
-        need=memory_need(network, runtime, loss, recipe.training, batches, windows),
-        program=(PROGRAM_BYTES + (ENCODERS_BYTES if recipe.model.architecture else 0)) if on_cpu else 0,
-        images=_kept(context, pairs) if on_cpu else 0,
-        free=free_bytes(runtime.device),
-    )
+    on_cpu, free = runtime.device.type == "cpu", free_bytes(runtime.device)
+    program = (PROGRAM_BYTES + (ENCODERS_BYTES if recipe.model.architecture else 0)) if on_cpu else 0
+    images = _kept(context, pairs) if on_cpu else 0
+    need_of = needs(Learner(network=network, runtime=runtime, loss=loss), context, bands, classes)
+    options = choose_batch(recipe.training, need_of, None if free is None else free - program - images)
+    return TrainingNeed(runtime=runtime, options=options, need=need_of(options.batch), program=program, images=images, free=free)
 
 
 def _network_options(context: Context) -> ModelOptions:
