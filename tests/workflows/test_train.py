@@ -294,6 +294,23 @@ class TestResume:
         assert [json.loads(line)["epoch"] for line in mine["metrics.jsonl"].splitlines()] == [1, 2]
         assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == [1, 2]
 
+    @pytest.mark.slow
+    def test_a_compiled_one_too_and_its_model_needs_no_compiler(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context_of: ContextOf
+    ) -> None:
+        given = ("training.compile=true", "model.depth=1", "model.convolutions=1", "draw.per_epoch=16")
+        train(data, tmp_path / "whole", context=context_of(data, *given))
+        with monkeypatch.context() as patch:
+            kill_at(patch, "epoch 2")
+            with pytest.raises(Killed):
+                train(data, tmp_path / "run", context=context_of(data, *given))
+        torch.compiler.reset()  # as in a process of its own
+        train(data, tmp_path / "run", resume=True, context=context_of(data, *given))
+        mine, whole = contents(tmp_path / "run"), contents(tmp_path / "whole")
+        assert mine["model/model.safetensors"] == whole["model/model.safetensors"]
+        with safe_open(tmp_path / "run" / "model" / "model.safetensors", framework="pt") as file:
+            assert set(file.keys()) == set(load_bundle(tmp_path / "run").network.state_dict())
+
     def test_it_goes_on_in_the_precision_in_which_it_began(
         self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context_of: ContextOf, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -18,6 +18,7 @@ from terrazzo.errors import DivergedError, ModelError
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.objects.rule import ObjectRule
 from terrazzo.models.allocation import keep_freed_memory
+from terrazzo.models.compiled import compile_network
 from terrazzo.models.network import Runtime
 from terrazzo.progress import Progress
 from terrazzo.samples.draw.epoch import Draw, Drawn
@@ -70,6 +71,8 @@ class Trainer:
 
     def __init__(self, network: nn.Module, runtime: Runtime, loss: Loss, options: TrainingOptions, task: Task) -> None:
         self.network = runtime.place(network)
+        if options.compile:
+            compile_network(self.network)
         self.runtime = runtime
         self.loss = loss
         self.options = options

@@ -123,6 +123,11 @@ class TrainingOptions(Options):
         description="auto: bfloat16 where the chip is faster in it (AMX, AVX512-BF16 of AMD, CUDA 8.0 and later), else float32; "
         "doctor says why.",
     )
+    compile: bool = Field(
+        default=False,
+        description="Compile the network for the chip before it learns: minutes at the start, more where batches come in several sizes. "
+        "On CPUs it needs a C++ compiler.",
+    )
     workers: int | None = Field(
         None, ge=1, le=256, description="Threads that read and augment samples; default: one a core, 2 to 16. The batches are the same."
     )

@@ -12,6 +12,7 @@ from terrazzo.evaluation.options import EvaluationOptions
 from terrazzo.evaluation.thresholds import BestThresholds, best_thresholds
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import load_bundle, save_bundle
+from terrazzo.models.compiled import check_compiler
 from terrazzo.models.network import check_network
 from terrazzo.models.pretrained import check_pretrained
 from terrazzo.prediction.stream import Predictor
@@ -90,6 +91,8 @@ def work(folder: RunFolder, table: GivenTable | None, start: Start | None, conte
         check_pretrained(context.model)
     kept = load_means(folder.checkpoints / LAST) if folder.resumable and not folder.fitted else None
     runtime = choose_means(context.device, context.recipe.training.precision, context.threads, kept)
+    if context.recipe.training.compile and not folder.fitted:
+        check_compiler(runtime.device)
     lesson = prepare(folder, table, context)
     course = None if folder.fitted else plan(lesson, runtime, context, start=start, resumed=folder.resumable)
     if course is not None:
