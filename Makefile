@@ -9,6 +9,7 @@ VENV ?= .venv
 DEMO_OUT ?= demo-out
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+KERAS := .venv-keras
 
 # a command may be there and not run (a version manager's placeholder), so each is tried; an environment that is there keeps its Python
 WORKS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
@@ -53,7 +54,7 @@ check: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/make_reference.py
 
-bench: $(BENCH)/.ready
+bench: $(BENCH)/.ready $(KERAS)/.ready
 	for script in benchmarks/bench_*.py; do $(BENCH)/bin/python "$$script"; done
 
 # Peers lie on top of the project's environment, so that torch is not there twice, and never in it.
@@ -67,6 +68,13 @@ $(BENCH)/.ready: $(STAMP) benchmarks/requirements-peers.txt
 		| grep '^torchvision==' > $(BENCH)/torchvision.txt
 	@$(UV) pip install --quiet --python $(BENCH)/bin/python --no-deps --requirement benchmarks/requirements-peers.txt \
 		--requirement $(BENCH)/torchvision.txt
+	@touch $@
+
+# Keras brings a numpy and a protobuf of its own, so it has an environment to itself; bench_train.py starts it as a child.
+$(KERAS)/.ready: $(STAMP)
+	@echo "Setting up $(KERAS) ..."
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(KERAS)
+	@$(UV) pip install --quiet --python $(KERAS)/bin/python tensorflow-cpu
 	@touch $@
 
 # The tested set: for all supported versions of Python, with hashes, without addresses of indexes.
