@@ -29,9 +29,9 @@ def graphs() -> dict[tuple[nn.Module, tuple[int, ...]], bytes]:
 
 @pytest.fixture(autouse=True)
 def _converted_once(graphs: dict[tuple[nn.Module, tuple[int, ...]], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    def once(network: nn.Module, shape: tuple[int, int, int, int]) -> bytes:
+    def once(network: nn.Module, shape: tuple[int, int, int, int], *, overlapping: bool) -> bytes:
         if (network, shape) not in graphs:
-            graphs[network, shape] = onnx_graph(network, shape)
+            graphs[network, shape] = onnx_graph(network, shape, overlapping=overlapping)
         return graphs[network, shape]
 
     monkeypatch.setattr(openvino_engine, "onnx_graph", once)
