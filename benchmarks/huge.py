@@ -42,7 +42,8 @@ def ground(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint8
     """(bands, height, width) of fields of 128 pixels a side, 1 to 255."""
     coarse = rng.integers(0, 255, (BANDS, max(1, shape[0] // 128), max(1, shape[1] // 128))).astype(np.float32)
     planes = [cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_NEAREST) for plane in coarse]
-    return np.clip(np.stack(planes), 1, 255).astype(np.uint8)
+    image: NDArray[np.uint8] = np.clip(np.stack(planes), 1, 255).astype(np.uint8)
+    return image
 
 
 def write_sparse(path: Path, side: int) -> None:

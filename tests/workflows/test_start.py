@@ -145,7 +145,7 @@ def test_images_of_other_bands_are_refused(recipe: Path, context_of: ContextOf, 
 
 def test_nothing_to_train_needs_a_model_to_evaluate(data: Path, context_of: ContextOf, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"training\.epochs is 0.*Name it with \[model\] start"):
-        train(recipe, tmp_path / "run", context=context_of(data, "training.epochs=0"))
+        train(data, tmp_path / "run", context=context_of(data, "training.epochs=0"))
     assert not (tmp_path / "run").exists()
 
 
