@@ -45,7 +45,7 @@ def blended(grid: SlidingGrid, blend: Blend, parts: dict[tuple[int, int], NDArra
         for window in grid.row(row_off):
             band.add(window, np.ones(window.shape, np.bool_), parts[row_off, window.col_off])
         end = starts[number + 1] if number + 1 < len(starts) else grid.shape[0]
-        rows.append(band.take(row_off, end - row_off))
+        rows += band.take(row_off, end - row_off)
     return rows
 
 
@@ -139,13 +139,16 @@ def test_probabilities_are_rounded_and_sure_is_sure() -> None:
     assert rows_of([5, 4], 3).probabilities().ravel().tolist() == [2, 1]
 
 
-def test_rows_that_are_taken_make_place_for_empty_ones() -> None:
+def test_rows_that_are_taken_make_place_for_empty_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = SlidingGrid(shape=(8, 4), size=(4, 4), stride=(2, 4))
     band = BlendBand(grid, 1, "flat")
     band.add(Window(col_off=0, row_off=0, width=4, height=4), np.ones((4, 4), np.bool_), np.full((1, 4, 4), 10, np.uint16))
-    assert band.take(0, 2).totals.tolist() == [[1] * 4] * 2
+    (first,) = band.take(0, 2)
+    assert first.totals.tolist() == [[1] * 4] * 2
     band.add(Window(col_off=0, row_off=2, width=4, height=4), np.ones((4, 4), np.bool_), None)
-    last = band.take(2, 4)
-    assert last.totals.tolist() == [[1] * 4] * 2 + [[0] * 4] * 2
-    assert last.valid.all()
-    assert not band.take(6, 2).valid.any()
+    monkeypatch.setattr("terrazzo.prediction.blend.PIECE_PX", 12)
+    last = list(band.take(2, 4))
+    assert [(piece.row_off, piece.row_end) for piece in last] == [(2, 5), (5, 6)]
+    assert np.concatenate([piece.totals for piece in last]).tolist() == [[1] * 4] * 2 + [[0] * 4] * 2
+    assert all(piece.valid.all() for piece in last)
+    assert not any(piece.valid.any() for piece in band.take(6, 2))

@@ -1,7 +1,8 @@
 """Blending overlapping windows in integers, so that the sum does not depend on the order of its parts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ PROBABILITY_ONE = 65535
 LARGEST_WEIGHT = 64
 """Weight along one side. Five overlapping windows weigh half of 5 * 64 at most, so 65535 times both sides' sum is below 2^32."""
 
-T = TypeVar("T", bound=np.generic)
+PIECE_PX = 2**21
+"""Pixels of finished rows that are handed out at once, about."""
+
 Blend = Literal["hann", "linear", "flat", "crop"]
 
 
@@ -126,18 +129,27 @@ class BlendBand:
         weights[rows, columns] = 1
         return weights
 
-    def take(self, row_off: int, rows: int) -> BlendedRows:
-        """Hand out the top rows, which no later window touches, and move the others up."""
-        return BlendedRows(
-            row_off=row_off, sums=_shifted(self._sums, rows), totals=_shifted(self._totals, rows), valid=_shifted(self._valid, rows)
-        )
+    def take(self, row_off: int, rows: int) -> Iterator[BlendedRows]:
+        """Hand out the top rows, which no later window touches, piece by piece; after the last the others have moved up.
+
+        row_off: of the band's top. On wide rasters all these rows at once would be half as large again as the band itself.
+        """
+        step = max(1, PIECE_PX // self._totals.shape[1])
+        for top in range(0, rows, step):
+            part = slice(top, min(top + step, rows))
+            yield BlendedRows(
+                row_off=row_off + top,
+                sums=self._sums[:, part].copy(),
+                totals=self._totals[part].copy(),
+                valid=self._valid[part].copy(),
+            )
+        for array in (self._sums, self._totals, self._valid):
+            _move_up(array, rows)
 
 
-def _shifted(array: NDArray[T], rows: int) -> NDArray[T]:
-    """Take the top rows of (..., rows, width) out; the others move up, and zeros follow."""
-    taken = array[..., :rows, :].copy()
+def _move_up(array: NDArray[np.generic], rows: int) -> None:
+    """The rows of (..., rows, width) from a row on become the first; zeros follow."""
     height = array.shape[-2]
     # numpy minds where both parts overlap, and takes no second copy where they do not
     array[..., : height - rows, :] = array[..., rows:, :]
     array[..., height - rows :, :] = 0
-    return taken

@@ -261,9 +261,9 @@ def _blended(job: Job, band: BlendBand, predicted: Iterator[PredictedWindow], ad
             band.add(window.window, window.valid, probabilities)
             advance(1)
         end = starts[number + 1] if number + 1 < len(starts) else grid.shape[0]
-        rows = band.take(row_off, end - row_off)
-        if rows.row_end > first:
-            yield rows.between(first, rows.row_end)
+        for rows in band.take(row_off, end - row_off):
+            if rows.row_end > first:
+                yield rows.between(first, rows.row_end)
 
 
 def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:

@@ -65,9 +65,9 @@ class CrfStage:
             for window in grid.row(start):
                 part = _columns(seen, window)
                 band.add(window, _known(part), self._refined(part, job, window))
-            finished = _finished(band.take(start, following - start), seen.between(start, following))
-            if following > first_row:
-                yield finished.between(first_row, following)
+            for piece in band.take(start, following - start):
+                if piece.row_end > first_row:
+                    yield _finished(piece, seen.between(piece.row_off, piece.row_end)).between(first_row, piece.row_end)
         # it was opened again if all windows were predicted already
         job.mapped.close()
 
