@@ -39,7 +39,7 @@ def test_sums_never_overflow(blend: Blend) -> None:
 def blended(grid: SlidingGrid, blend: Blend, parts: dict[tuple[int, int], NDArray[np.uint16]]) -> list[BlendedRows]:
     """All rows of a grid of windows, each predicted as `parts` says, by (row_off, col_off)."""
     band = BlendBand(grid, 3, blend)
-    rows = []
+    rows: list[BlendedRows] = []
     starts = grid.row_starts
     for number, row_off in enumerate(starts):
         for window in grid.row(row_off):
