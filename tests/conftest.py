@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -256,3 +257,26 @@ def s3(s3_endpoint: str, no_cloud: None, monkeypatch: pytest.MonkeyPatch) -> S3:
     for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     return S3(endpoint=s3_endpoint, bucket=bucket)
+
+
+@pytest.fixture
+def breaking_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
+    """Within breaking_off(n) a prediction is interrupted once the journal of its map has taken n blocks."""
+    from terrazzo.prediction.journal import Block, Journal
+
+    @contextmanager
+    def breaking_off(blocks: int) -> Iterator[None]:
+        add, taken = Journal.add, []
+
+        def add_and_interrupt(journal: Journal, block: Block) -> None:
+            add(journal, block)
+            taken.append(block.row_off)
+            if len(taken) == blocks:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "add", add_and_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return breaking_off

@@ -124,23 +124,13 @@ class TestGoingOn:
         assert contents(tmp_path / "out") == contents(tmp_path / "refined")
 
     def test_a_threshold_of_the_whole_image(
-        self, tmp_path: Path, image: Path, make_predictor: Any, expected: list[bytes], monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, image: Path, make_predictor: Any, expected: list[bytes], breaking_off: Any
     ) -> None:
         """Broken off when all is predicted and some of it decided."""
         predictor = make_predictor(probabilities=True, entropy=True, threshold={"wood": "otsu"}, median=2)
         save(tmp_path / "thresholded", image, predictor)
-        add, calls = Journal.add, []
-
-        def third(kept: Journal, block: Block) -> None:
-            add(kept, block)
-            calls.append(block.row_off)
-            if len(calls) == 3:
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Journal, "add", third)
-            with pytest.raises(KeyboardInterrupt):
-                save(tmp_path / "out", image, predictor)
+        with breaking_off(3):
+            save(tmp_path / "out", image, predictor)
         save(tmp_path / "out", image, predictor)
         found = contents(tmp_path / "out")
         assert found == contents(tmp_path / "thresholded")

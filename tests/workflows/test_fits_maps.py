@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from terrazzo.errors import RasterError, UsageError
 from terrazzo.labels.carried import carried_legend
 from terrazzo.prediction import maps
-from terrazzo.prediction.journal import Journal
 from terrazzo.rasters.raster import open_raster
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.predict import predict
@@ -87,24 +86,13 @@ def test_the_second_time_it_is_kept_and_another_hdu_is_a_conflict(
 
 
 def test_a_large_frame_goes_on_where_it_was_broken_off(
-    tiny_run: Any, tmp_path: Path, frame: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
+    tiny_run: Any, tmp_path: Path, frame: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch, breaking_off: Any
 ) -> None:
     context = context_of(None, "prediction.format='fits'", "prediction.hdu=2")
     monkeypatch.setattr(maps, "BLOCK_PX", 8 * 48 - 1)
     predict(tiny_run.run, [frame], tmp_path / "whole", context)
-    added = Journal.add
-    calls: list[int] = []
-
-    def break_off(self: Any, block: Any) -> None:
-        added(self, block)
-        calls.append(block.row_off)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "add", break_off)
-        with pytest.raises(KeyboardInterrupt):
-            predict(tiny_run.run, [frame], tmp_path / "out", context)
+    with breaking_off(2):
+        predict(tiny_run.run, [frame], tmp_path / "out", context)
     predict(tiny_run.run, [frame], tmp_path / "out", context)
     name = "ccd_predseg.fits"
     assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

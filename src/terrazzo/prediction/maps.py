@@ -23,7 +23,7 @@ from terrazzo.prediction.outputs.tally import THINNED, Tally
 from terrazzo.prediction.refine.chain import finished_rows, needed_jobs
 from terrazzo.prediction.refine.objects.cleaning import Cleaning
 from terrazzo.prediction.refine.rows import FinishedRows
-from terrazzo.prediction.refine.whole import cleaned_rows, journal_rows, kept_bands, kept_layers
+from terrazzo.prediction.refine.whole import Kept, cleaned_rows, journal_rows
 from terrazzo.prediction.stream import Job, Predictor, rows_of, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.fits_rows import cards_of
@@ -132,7 +132,7 @@ def open_journal(path: Path, job: Job, predictor: Predictor) -> Journal | None:
         return None
     facts = json.loads(predictor.provenance(job.raster, job.facts))
     asked = predictor.options.model_dump(include={"probabilities", "entropy"})
-    return Journal(path, {**facts, **predictor.runtime_facts([job]), **asked}, job.mapped.shape[1], kept_bands(predictor))
+    return Journal(path, {**facts, **predictor.runtime_facts([job]), **asked}, job.mapped.shape[1], Kept.of(predictor).bands)
 
 
 def _is_large(job: Job) -> bool:
@@ -162,8 +162,7 @@ class _OneMap:
 
     def __init__(self, path: Path, work: Job, predictor: Predictor, watch: Watch, tally: Tally) -> None:
         self._path = path
-        self._layers = layers_of(predictor.options, predictor.legend)
-        self._cleaning = Cleaning.of(predictor.options, predictor.legend)
+        self._kept = Kept.of(predictor)
         self._work = work
         self._predictor = predictor
         self._watch = watch
@@ -175,7 +174,7 @@ class _OneMap:
             for rows in cleaned_rows(self._work, self._predictor, pieces):
                 self._tally.add(rows.blended, rows.indices)
                 files.put_classes(self._show(rows))
-                files.put_layers(stacked(self._layers, rows.blended))
+                files.put_layers(stacked(self._kept.layers, rows.blended))
         return self._files
 
     def write_on(self, pieces: Iterator[FinishedRows], journal: Journal) -> list[Path]:
@@ -183,8 +182,8 @@ class _OneMap:
         with journal:
             with self._writing(journal.folder) as files:
                 self._write_finished(files, pieces, journal)
-                if self._cleaning is not None:
-                    self._write_cleaned(files, journal, self._cleaning)
+                if self._kept.cleaning is not None:
+                    self._write_cleaned(files, journal, self._kept.cleaning)
             for path in self._files:
                 (journal.folder / path.name).replace(path)
             journal.remove()
@@ -199,14 +198,14 @@ class _OneMap:
             self._put(files, block.indices, block.layers)
         unkept = _Unkept(journal, self._work, self._tally, self._predictor.legend)
         for rows in rows_of(self._work, pieces):
-            layers = kept_layers(rows, self._predictor)
+            layers = self._kept.of_rows(rows)
             unkept.add(rows, layers)
             self._put(files, rows.indices, layers)
         unkept.finish()
 
     def _put(self, files: MapFiles, indices: NDArray[np.uint8], layers: NDArray[np.uint16] | None) -> None:
         files.put_layers(layers)
-        if self._cleaning is None:
+        if self._kept.cleaning is None:
             files.put_classes(indices)
 
     def _write_cleaned(self, files: MapFiles, journal: Journal, cleaning: Cleaning) -> None:
@@ -233,7 +232,7 @@ class _OneMap:
         if self._path.suffix.lower() == ".fits":
             style = replace(style, cards=cards_of(self._work.mapped, self._predictor.bundle.card.reading.hdu))
         paths = [folder / path.name for path in layer_paths(self._path, self._predictor)]
-        layers = list(zip(paths, self._layers, strict=True))
+        layers = list(zip(paths, self._kept.layers, strict=True))
         return MapFiles.writing(folder / self._path.name, self._work.mapped.grid, legend, style, layers)
 
 

@@ -88,7 +88,7 @@ class TestOracle:
     @pytest.mark.parametrize("field", [FIELD, replace(FIELD, smoothness_px=3, appearance_px=40, appearance_color=13, iterations=5)])
     def test_scenes(self, field: Field) -> None:
         image, truth = scene(97, 121)
-        self.compare(image, noisy(truth, 3), field)
+        self.assert_agrees(image, noisy(truth, 3), field)
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ class TestOracle:
         image = open_raster(SHARED / name).read().values[:3]
         image = np.repeat(image, 4 - len(image), axis=0)[:3]
         truth = (open_raster(SHARED / Path(name).parts[0] / labels).read().values[0] > 127).astype(np.uint8)
-        self.compare(np.ascontiguousarray(image), noisy(truth, 2), FIELD)
+        self.assert_agrees(np.ascontiguousarray(image), noisy(truth, 2), FIELD)
 
-    def compare(self, image: NDArray[np.uint8], shares: Shares, field: Field) -> None:
+    def assert_agrees(self, image: NDArray[np.uint8], shares: Shares, field: Field) -> None:
         densecrf = pytest.importorskip("pydensecrf.densecrf", reason="pydensecrf2 is not installed; it needs a compiler")
         utils = pytest.importorskip("pydensecrf.utils")
         classes, height, width = shares.shape

@@ -109,7 +109,8 @@ def finished_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) -
 
     advance: is told each window of `needed_jobs`.
     """
-    refiner, needed = Refiner.of(predictor), needed_jobs(jobs, predictor)
+    refiner = Refiner.of(predictor)
+    needed = [refiner.needed(job) for job in jobs]
     blended = predict_rows(needed, predictor, advance)
     for job, whole in zip(jobs, needed, strict=True):
         yield from refiner.finish(job, rows_of(whole, blended))

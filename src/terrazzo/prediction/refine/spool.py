@@ -31,7 +31,8 @@ class Spool:
             self._file.write(b"".join(parts))
         except OSError as error:
             raise EnvironmentFault(
-                f"{tempfile.gettempdir()} cannot take the probabilities of a map, all of which otsu needs: {error.strerror or error}. "
+                f"{tempfile.gettempdir()} cannot take the probabilities of a map, all of which otsu and the cleaning of objects need: "
+                f"{error.strerror or error}. "
                 "Free the disk, or set TMPDIR to a folder on another."
             ) from error
         shape = (len(rows.sums), *rows.totals.shape)

@@ -1,12 +1,13 @@
 """Maps that are cleaned as a whole: their finished rows are put by until all are there, and come again with other classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.prediction.journal import Journal
-from terrazzo.prediction.outputs.layers import layers_of, stacked
+from terrazzo.prediction.outputs.layers import Layer, layers_of, stacked
 from terrazzo.prediction.packing import packed, unpacked
 from terrazzo.prediction.refine.objects.cleaning import Cleaning
 from terrazzo.prediction.refine.objects.pieces import MapRows
@@ -40,30 +41,40 @@ def cleaned_rows(job: Job, predictor: Predictor, pieces: Iterator[FinishedRows])
             yield FinishedRows(blended=blended, indices=indices.take(len(blended.totals)))
 
 
-def kept_bands(predictor: Predictor) -> int:
-    """How many bands the journal of a map keeps beside its classes; see `kept_layers`."""
-    layers = layers_of(predictor.options, predictor.bundle.legend)
-    return sum(layer.bands for layer in layers) + _needs_sureness(predictor)
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What the journal of a map keeps beside its classes: its layers, and last what a cleaning has to know."""
 
+    layers: Sequence[Layer]
+    cleaning: Cleaning | None
 
-def kept_layers(rows: FinishedRows, predictor: Predictor) -> NDArray[np.uint16] | None:
-    """What the journal of a map keeps beside its classes, (bands, rows, width): its layers, and last what a cleaning has to know."""
-    layers = stacked(layers_of(predictor.options, predictor.bundle.legend), rows.blended)
-    if not _needs_sureness(predictor):
-        return layers
-    sure = sureness(rows)[np.newaxis]
-    return sure if layers is None else np.concatenate([layers, sure])
+    @classmethod
+    def of(cls, predictor: Predictor) -> "Kept":
+        """What the options ask for."""
+        options, legend = predictor.options, predictor.bundle.legend
+        return cls(layers=layers_of(options, legend), cleaning=Cleaning.of(options, legend))
+
+    @property
+    def bands(self) -> int:
+        return sum(layer.bands for layer in self.layers) + self._with_sureness
+
+    def of_rows(self, rows: FinishedRows) -> NDArray[np.uint16] | None:
+        """(bands, rows, width); None without any."""
+        layers = stacked(self.layers, rows.blended)
+        if not self._with_sureness:
+            return layers
+        sure = sureness(rows)[np.newaxis]
+        return sure if layers is None else np.concatenate([layers, sure])
+
+    @property
+    def _with_sureness(self) -> bool:
+        return self.cleaning is not None and self.cleaning.needs_sureness
 
 
 def journal_rows(journal: Journal) -> Iterator[MapRows]:
-    """The rows that the journal of a map keeps; of `kept_layers` the last is taken for what a cleaning has to know."""
+    """The rows that the journal of a map keeps; of what is `Kept` the last is taken for what a cleaning has to know."""
     for block in journal.replay():
         yield MapRows(row_off=block.row_off, indices=block.indices, sureness=None if block.layers is None else block.layers[-1])
-
-
-def _needs_sureness(predictor: Predictor) -> bool:
-    cleaning = Cleaning.of(predictor.options, predictor.bundle.legend)
-    return cleaning is not None and cleaning.needs_sureness
 
 
 def map_rows(rows: FinishedRows, cleaning: Cleaning) -> MapRows:

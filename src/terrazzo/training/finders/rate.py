@@ -56,7 +56,7 @@ def range_test(learner: Learner, options: TrainingOptions, task: Task, progress:
                 if has_diverged(smoothed(losses)):
                     break
         except DivergedError:
-            pass
+            pass  # as far as rates can rise: what was seen until then tells
     return RangeTest(rates=rates[: len(losses)], losses=losses, smooth=smoothed(losses), found=choose_rate(rates, losses))
 
 
