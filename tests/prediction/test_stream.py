@@ -1,7 +1,6 @@
 """From rasters to finished rows: equal to a naive blend of the whole image, whatever the batch, the size and the company."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from terrazzo.models.bundle import Bundle
 from terrazzo.prediction.blend import PROBABILITY_ONE, side_weights
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.sliding import SlidingGrid
-from terrazzo.prediction.stream import Predictor, ahead, options_of, predict_rows, windows_of
+from terrazzo.prediction.stream import Predictor, options_of, predict_rows, windows_of
 from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import Window
 from terrazzo.samples.chip import to_chip
@@ -211,35 +210,3 @@ class TestOptions:
         bundle.card.recipe["prediction"] = own
         with pytest.raises(ModelError, match=r"\[prediction\] that is not valid"):
             options_of(bundle, {})
-
-
-class TestAhead:
-    def test_items_come_in_order(self) -> None:
-        assert list(ahead(range(20), 3)) == list(range(20))
-        assert list(ahead([], 3)) == []
-
-    def test_at_most_so_many_are_drawn(self) -> None:
-        drawn: list[int] = []
-
-        def numbers() -> Iterator[int]:
-            for number in range(100):
-                drawn.append(number)
-                yield number
-
-        items = ahead(numbers(), 4)
-        assert next(items) == 0
-        items.close()  # type: ignore[attr-defined]
-        assert len(drawn) <= 5
-
-    def test_errors_are_raised_here_after_what_came_before(self) -> None:
-        def broken() -> Any:
-            yield 1
-            yield 2
-            raise DataError("broken")
-
-        found = []
-        items = ahead(broken(), 5)
-        found += [next(items), next(items)]
-        with pytest.raises(DataError, match="broken"):
-            next(items)
-        assert found == [1, 2]

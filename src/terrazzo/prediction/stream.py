@@ -4,15 +4,12 @@ read (thread) -> chips -> engine (batches across windows and rasters) -> band of
 """
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,12 +32,11 @@ from terrazzo.prediction.resolution import matching_size
 from terrazzo.prediction.sliding import SlidingGrid
 from terrazzo.prediction.unreadable import Gaps
 from terrazzo.progress import Advance
+from terrazzo.rasters.ahead import drawn_ahead
 from terrazzo.rasters.raster import Pixels, Raster, open_raster
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.samples.chip import to_chip
 from terrazzo.samples.scaling import Scaling
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +228,7 @@ def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) ->
     if not jobs:
         return
     bundle, engine = predictor.bundle, predictor.engine_for(jobs)
-    predicted = engine.run(ahead(_read(jobs, bundle.scaling), 2 * engine.batch_size))
+    predicted = engine.run(drawn_ahead(_read(jobs, bundle.scaling), 2 * engine.batch_size))
     for each in jobs:
         band = BlendBand(each.grid, len(bundle.legend.classes), predictor.options.blend)
         pieces = _blended(each, band, predicted, advance)
@@ -277,21 +273,3 @@ def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
                 chip = to_chip(pixels, scaling, each.grid.size) if pixels.valid.any() else None
                 yield ReadWindow(window=window, chip=chip, valid=pixels.valid)
         each.raster.close()
-
-
-def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
-    """Draw items on one thread, in order, at most `depth` ahead; its errors are raised here."""
-    iterator = iter(items)
-    pending: deque[Future[T | None]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
-        try:
-            while True:
-                while len(pending) < depth:
-                    pending.append(pool.submit(next, iterator, None))
-                item = pending.popleft().result()
-                if item is None:
-                    return
-                yield item
-        finally:
-            for future in pending:
-                future.cancel()

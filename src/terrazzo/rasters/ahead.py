@@ -1,4 +1,4 @@
-"""Work on several threads whose results come in order, never more of it in memory than a few items a thread."""
+"""Work on other threads whose results come in order, never more of it in memory than a few items a thread."""
 
 import os
 from collections import deque
@@ -26,6 +26,24 @@ def ahead(function: Callable[[Item], Made], items: Iterable[Item], threads: int)
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def drawn_ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """Draw items on one thread, in order, at most `depth` ahead; its errors are raised here."""
+    iterator = iter(items)
+    pending: deque[Future[Item | None]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+        try:
+            while True:
+                while len(pending) < depth:
+                    pending.append(pool.submit(next, iterator, None))
+                item = pending.popleft().result()
+                if item is None:
+                    return
+                yield item
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def cores() -> int:
