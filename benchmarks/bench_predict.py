@@ -142,7 +142,7 @@ def compare(name: str, options: ModelOptions, scene: Path, rounds: int) -> None:
     choose.WORTH_CONVERTING_PX = 0
     predictor = Predictor.of(bundle, "cpu", PredictionOptions(overlap=OVERLAP))
     job = predictor.open_job(scene)
-    print(f"{name}: {predictor.engine_for([job]).forward.means}")
+    print(f"{name}: {predictor.engine_for([job]).forwards[0].means}")
     whole = partial(ours, predictor, scene, folder / "ours")
     print(f"  the engine alone   {in_turn(whole, engine_alone(predictor, scene), rounds)}")
     tutorial = build_network(options, 3, CLASSES).eval()

@@ -68,7 +68,11 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Recorder:
         summary="Fetches.",
         help="Fetches what is named.",
         arguments=(Argument(name="sources", kind=str, many=True, optional=True, help="What."), Argument(name="out", help="Where.")),
-        extras=(Extra(name="from_", kind="text", help="First day."), Extra(name="most", kind="number", help="How much.")),
+        extras=(
+            Extra(name="from_", kind="text", help="First day."),
+            Extra(name="most", kind="number", help="How much."),
+            Extra(name="also", kind="paths", help="More."),
+        ),
     )
     monkeypatch.setattr(cli, "VERBS", (work, learn, fetch))
     return recorder
@@ -84,11 +88,18 @@ def test_arguments_extras_and_flags_reach_the_function(verb: Recorder) -> None:
 
 def test_texts_and_numbers_of_a_verb_alone(verb: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["fetch", "s3://a/b", "c", "d", "--from", "2024", "--most", "1.5"]) == 0
-    assert verb.arguments == {"sources": ["s3://a/b", "c"], "out": Path("d"), "from_": "2024", "most": 1.5}
+    assert verb.arguments == {"sources": ["s3://a/b", "c"], "out": Path("d"), "from_": "2024", "most": 1.5, "also": ()}
     assert cli.main(["fetch", "d"]) == 0
-    assert verb.arguments == {"sources": [], "out": Path("d"), "from_": None, "most": None}
+    assert verb.arguments == {"sources": [], "out": Path("d"), "from_": None, "most": None, "also": ()}
     assert cli.main(["fetch", "d", "--most", "many"]) == 2
     assert "'many' is not a valid float" in capsys.readouterr().err
+
+
+def test_paths_that_are_given_once_each(verb: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fetch", "c", "d", "--also", "x", "--also", "y"]) == 0
+    assert verb.arguments["also"] == (Path("x"), Path("y"))
+    assert cli.main(["fetch", "--help"]) == 0
+    assert "More. May be repeated." in capsys.readouterr().out
 
 
 def test_addresses_are_inputs_and_nothing_else(verb: Recorder, capsys: pytest.CaptureFixture[str]) -> None:

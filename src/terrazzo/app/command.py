@@ -20,6 +20,7 @@ from terrazzo.recipes.wording import Schema, allowed, field_schemas, show, takes
 
 MARGIN = 34
 """Columns of the left part of a help row, at most."""
+REPEATED = "May be repeated."
 FLAG = "__"
 """Between table and key in the name of a flag's parameter."""
 
@@ -114,6 +115,9 @@ class _Place(click.Path):
 def _extra(extra: Extra) -> click.Option:
     if extra.kind == "switch":
         return click.Option([extra.flag, extra.name], is_flag=True, help=extra.help)
+    if extra.kind == "paths":
+        place = _Place(addresses=False)
+        return click.Option([extra.flag, extra.name], type=place, multiple=True, metavar="PATH", help=f"{extra.help} {REPEATED}")
     if extra.kind != "path":
         kind = click.STRING if extra.kind == "text" else click.FLOAT
         return click.Option([extra.flag, extra.name], type=kind, metavar=extra.kind.upper(), help=extra.help)
@@ -125,7 +129,7 @@ def _extra(extra: Extra) -> click.Option:
 def _flag(table: str, key: str, schema: Schema) -> click.Option:
     flag, name = f"--{key.replace('_', '-')}", f"{table}{FLAG}{key}"
     many = takes_list_of_text(schema)
-    text = " ".join([str(schema["description"]), *notes(schema), *(["May be repeated."] if many else [])])
+    text = " ".join([str(schema["description"]), *notes(schema), *([REPEATED] if many else [])])
     if schema.get("type") == "boolean":
         return click.Option([f"{flag}/--no-{flag.removeprefix('--')}", name], default=None, help=text)
     return click.Option([flag, name], type=str, multiple=many, metavar=_value_name(schema), help=text)
@@ -156,7 +160,7 @@ def _everywhere(verb: Verb) -> list[click.Option]:
         ["--set", "sets"],
         multiple=True,
         metavar="TABLE.KEY=VALUE",
-        help=f"Set any option of {tables}; the value as in TOML, a bare word is a text. Stronger than recipe and flags. May be repeated.",
+        help=f"Set any option of {tables}; the value as in TOML, a bare word is a text. Stronger than recipe and flags. {REPEATED}",
     )
     return [
         *([sets] if verb.tables else []),

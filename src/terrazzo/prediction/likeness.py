@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 
 from terrazzo.prediction.stream import Job
+from terrazzo.rasters.raster import Pixels
 from terrazzo.rasters.window import Shape, Window
 from terrazzo.samples.scaling import BandStatistics, Scaling
 
@@ -35,22 +36,33 @@ class Unlike:
         return f"band {self.band} {self.mean:.4g} +- {self.sd:.4g} (in training {self.trained.mean:.4g} +- {self.trained.sd:.4g})"
 
 
-def unlike_bands(job: Job, scaling: Scaling) -> list[Unlike]:
+def unlike_bands(job: Job, scalings: Sequence[Scaling]) -> list[Unlike]:
     """The bands of an image, as the model reads it, whose values are unlike those of the training, by means and standard deviations.
 
+    scalings: of each model; the first counts whose training was of other values.
     Raises RasterError if the image is broken where that is no gap.
     """
     looks = [job.read(job.raster, window) for window in _looks(job.raster.shape) if job.needs(window)]
-    found = []
-    for number, band in enumerate(scaling.bands):
-        values = np.concatenate(
-            [pixels.values[number][pixels.valid if pixels.holes is None else ~pixels.holes[number]].astype(np.float64) for pixels in looks]
-            or [np.empty(0)]
-        )
-        if values.size and _differs(mean := float(values.mean()), sd := float(values.std()), band.statistics):
-            found.append(Unlike(band=number + 1, mean=mean, sd=sd, trained=band.statistics))
     job.raster.close()
-    return found
+    bands = [_spread(looks, number) for number in range(job.raster.bands)]
+    found = (_unlike(bands, scaling) for scaling in scalings)
+    return next((unlike for unlike in found if unlike), [])
+
+
+def _unlike(bands: Sequence[tuple[float, float] | None], scaling: Scaling) -> list[Unlike]:
+    """The bands that are unlike those of a training; bands: mean and standard deviation of each, None where it has no data."""
+    return [
+        Unlike(band=number, mean=spread[0], sd=spread[1], trained=band.statistics)
+        for number, (spread, band) in enumerate(zip(bands, scaling.bands, strict=True), 1)
+        if spread is not None and _differs(*spread, band.statistics)
+    ]
+
+
+def _spread(looks: Sequence[Pixels], number: int) -> tuple[float, float] | None:
+    """Mean and standard deviation of a band; None if it has no data."""
+    parts = [pixels.values[number][pixels.valid if pixels.holes is None else ~pixels.holes[number]] for pixels in looks]
+    values = np.concatenate([part.astype(np.float64) for part in parts] or [np.empty(0)])
+    return (float(values.mean()), float(values.std())) if values.size else None
 
 
 def _differs(mean: float, sd: float, trained: BandStatistics) -> bool:

@@ -1,5 +1,6 @@
 """The model and its predictions as Python objects."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +32,11 @@ LARGEST_SHOWN_PX = 2**24
 
 
 class Model:
-    """A trained model, ready to predict."""
+    """A trained model, ready to predict; or several whose probabilities are averaged."""
 
-    def __init__(self, bundle: Bundle, options: PredictionOptions, device: str = "auto") -> None:
-        self._predictor = Predictor.of(bundle, device, options)
+    def __init__(self, bundle: Bundle, options: PredictionOptions, device: str = "auto", others: Sequence[Bundle] = ()) -> None:
+        """others: models that are averaged with it; see `terrazzo.prediction.ensemble.load_models`."""
+        self._predictor = Predictor.of(bundle, device, options, others)
 
     @property
     def legend(self) -> Legend:
@@ -55,13 +57,13 @@ class Model:
     def _repr_html_(self) -> str:
         card = self._predictor.bundle.card
         facts = {
-            "network": card.network.name,
+            "network": ", ".join(bundle.card.network.name for bundle in self._predictor.bundles),
             "bands": card.bands,
             "window": "{} x {} pixels".format(*card.window),
             "cell size": "not known" if card.cell_size is None else "{:g} x {:g}".format(*card.cell_size),
             "device": self._predictor.device.type,
         }
-        return panel("Model", facts, self.legend)
+        return panel("Ensemble" if self._predictor.others else "Model", facts, self.legend)
 
 
 class Prediction:

@@ -18,11 +18,8 @@ CellSize = tuple[float, float]
 
 def cells_of(raster: Raster, card: ModelCard) -> CellSize | None:
     """The cell size of an image's own pixels at its centre, in the CRS of the model; None if one of both has no place on the ground."""
-    if raster.place is None or card.cell_size is None or card.crs is None:
-        return None
-    try:
-        crs = CRS.from_user_input(card.crs)
-    except CRSError:
+    crs = _crs_of(card)
+    if raster.place is None or card.cell_size is None or crs is None:
         return None
     corners = raster.place.central_pixel(crs)
     if corners is None:
@@ -36,6 +33,22 @@ def cells_differ(cells: CellSize | None, card: ModelCard) -> bool:
     if cells is None or card.cell_size is None:
         return False
     return any(not 1 / TOLERANCE <= own / trained <= TOLERANCE for own, trained in zip(cells, card.cell_size, strict=True))
+
+
+def models_differ(one: ModelCard, other: ModelCard) -> bool:
+    """Whether two models were trained on cells of other sizes; what is not known, or is in other units, does not differ."""
+    crs, its = _crs_of(one), _crs_of(other)
+    if crs is None or its is None or crs.units_factor != its.units_factor:
+        return False
+    return cells_differ(one.cell_size, other)
+
+
+def _crs_of(card: ModelCard) -> CRS | None:
+    """The CRS that a model's cells are measured in; None if there is none, or none that is known here."""
+    try:
+        return None if card.crs is None else CRS.from_user_input(card.crs)
+    except CRSError:
+        return None
 
 
 def matching_size(raster: Raster, card: ModelCard) -> Shape | None:

@@ -21,9 +21,10 @@ from terrazzo.labels.area import Area
 from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import Bundle
 from terrazzo.prediction.blend import BlendBand, BlendedRows
-from terrazzo.prediction.engines.choose import Chooser, runtime_facts
 from terrazzo.prediction.engines.engine import Engine, PredictedWindow, ReadWindow
+from terrazzo.prediction.engines.ensemble import EnsembleChooser, runtime_facts
 from terrazzo.prediction.engines.probe import Work, noise
+from terrazzo.prediction.ensemble import check_thresholds
 from terrazzo.prediction.frame import first_needed, frame, on_map, touching
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.objects.cleaning import Cleaning
@@ -102,21 +103,33 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """A model ready to predict, and how."""
+    """A model ready to predict, or several whose probabilities are averaged, and how."""
 
     bundle: Bundle
+    """The model; of several the first, which says how images are read, what the classes are and how large windows are."""
+    others: tuple[Bundle, ...]
+    """The models that are averaged with it."""
     options: PredictionOptions
-    chooser: Chooser
+    chooser: EnsembleChooser
 
     @classmethod
-    def of(cls, bundle: Bundle, device: str, options: PredictionOptions) -> "Predictor":
-        """A model on a device. Raises EnvironmentFault if that is not there, RecipeError if the options do not go with it."""
+    def of(cls, bundle: Bundle, device: str, options: PredictionOptions, others: Sequence[Bundle] = ()) -> "Predictor":
+        """A model on a device. others: models that are averaged with it; see `ensemble.load_models`.
+
+        Raises EnvironmentFault if the device is not there, RecipeError if the options do not go with it or with the models.
+        """
         if bundle.legend.overlapping:
             options.check_overlapping()
+        check_thresholds(options, [bundle, *others])
         if options.hdu is not None:
             reading = bundle.card.reading.model_copy(update={"hdu": options.hdu})
             bundle = replace(bundle, card=bundle.card.model_copy(update={"reading": reading}))
-        return cls(bundle=bundle, options=options, chooser=Chooser(bundle, device, options))
+        return cls(bundle=bundle, others=tuple(others), options=options, chooser=EnsembleChooser([bundle, *others], device, options))
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """All models, whose probabilities are averaged."""
+        return (self.bundle, *self.others)
 
     @property
     def device(self) -> torch.device:
@@ -138,11 +151,15 @@ class Predictor:
         facts = {"terrazzo": version("terrazzo"), "model": self.bundle.identity, "image": image, "options": options, **others}
         if joined:
             facts["extra_bands"] = joined
+        averaged = [bundle.identity for bundle in self.others]
+        # the mean of a model and itself is what it says alone
+        if any(identity != self.bundle.identity for identity in averaged):
+            facts["averaged_with"] = averaged
         return json.dumps(facts, sort_keys=True)
 
     def engine_for(self, jobs: Sequence[Job], kept: Mapping[str, object] | None = None) -> Engine:
         """What computes the jobs. kept: the runtime facts of when they were begun. Raises EnvironmentFault or ModelError; see Chooser."""
-        return self.chooser.engine_for(_work_of(jobs, self.bundle), kept)
+        return self.chooser.engine_for([_work_of(jobs, bundle) for bundle in self.bundles], kept)
 
     def runtime_facts(self, jobs: Sequence[Job], kept: Mapping[str, object] | None = None) -> dict[str, str | int]:
         """What of this machine the last digit of a probability may depend on."""
@@ -228,7 +245,8 @@ def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) ->
     if not jobs:
         return
     bundle, engine = predictor.bundle, predictor.engine_for(jobs)
-    predicted = engine.run(drawn_ahead(_read(jobs, bundle.scaling), 2 * engine.batch_size))
+    scalings = [each.scaling for each in predictor.bundles]
+    predicted = engine.run(drawn_ahead(_read(jobs, scalings), 2 * engine.batch_size))
     for each in jobs:
         band = BlendBand(each.grid, len(bundle.legend.classes), predictor.options.blend)
         pieces = _blended(each, band, predicted, advance)
@@ -262,7 +280,8 @@ def _blended(job: Job, band: BlendBand, predicted: Iterator[PredictedWindow], ad
                 yield rows.between(first, rows.row_end)
 
 
-def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
+def _read(jobs: Iterable[Job], scalings: Sequence[Scaling]) -> Iterator[ReadWindow]:
+    """The windows of all jobs. scalings: of each model."""
     for each in jobs:
         for row_off in each.row_starts:
             for window in each.grid.row(row_off):
@@ -270,6 +289,13 @@ def _read(jobs: Iterable[Job], scaling: Scaling) -> Iterator[ReadWindow]:
                     yield ReadWindow(window=window, chip=None, valid=np.zeros(window.shape, np.bool_))
                     continue
                 pixels = each.read(each.raster, window)
-                chip = to_chip(pixels, scaling, each.grid.size) if pixels.valid.any() else None
-                yield ReadWindow(window=window, chip=chip, valid=pixels.valid)
+                yield ReadWindow(window=window, chip=_chip(pixels, scalings, each.grid.size), valid=pixels.valid)
         each.raster.close()
+
+
+def _chip(pixels: Pixels, scalings: Sequence[Scaling], size: Shape) -> NDArray[np.float32] | None:
+    """The same pixels as each model takes them, their bands one model after another; None if no pixel is valid."""
+    if not pixels.valid.any():
+        return None
+    chips = [to_chip(pixels, scaling, size) for scaling in scalings]
+    return chips[0] if len(chips) == 1 else np.concatenate(chips)

@@ -25,23 +25,26 @@ def check_matching(card: ModelCard) -> None:
         raise UsageError("--match-resolution: the model was trained on images without map coordinates and has no cell size. Leave it out.")
 
 
-def tell_unlike(jobs: Sequence[Job], bundle: Bundle) -> None:
-    """Warn of images whose cells or pixel values are unlike those that the model was trained on.
+def tell_unlike(jobs: Sequence[Job], bundles: Sequence[Bundle]) -> None:
+    """Warn of images whose cells or pixel values are unlike those that a model was trained on.
 
+    bundles: the models that are averaged, of cells alike.
     Raises RasterError naming all images that cannot be read.
     """
-    _tell_cells(jobs, bundle.card)
+    _tell_cells(jobs, bundles[0].card)
+    scalings = [bundle.scaling for bundle in bundles]
     found: list[str] = []
     failures = Failures()
     for job in jobs:
         with failures.collect():
-            if bands := unlike_bands(job, bundle.scaling):
+            if bands := unlike_bands(job, scalings):
                 found.append(f"{job.raster.path.name}: {listed(map(str, bands), LISTED)}")
     failures.check(len(jobs), "images")
     if found:
         logger.warning(
-            "Pixel values are unlike those that the model was trained on, so that maps may be poor: %s. Are units, bits and the order of "
+            "Pixel values are unlike those that %s was trained on, so that maps may be poor: %s. Are units, bits and the order of "
             "bands those of the training?",
+            "the model" if len(bundles) == 1 else "a model of the ensemble",
             listed(found, LISTED),
         )
 

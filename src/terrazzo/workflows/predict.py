@@ -7,8 +7,8 @@ from pathlib import Path
 from terrazzo.errors import ConflictError, DataError, PartialResult, UsageError
 from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import counted, listed
-from terrazzo.models.bundle import load_bundle
 from terrazzo.models.network import use_threads
+from terrazzo.prediction.ensemble import load_models
 from terrazzo.prediction.journal import remove_journal
 from terrazzo.prediction.maps import MAP_SUFFIX, Watch, kept_means, layer_paths, map_path, provenance_of, write_maps
 from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
@@ -35,6 +35,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     isolate: str | None = None,
     aoi: str | None = None,
     match_resolution: bool = False,
+    with_: Sequence[str | Path] = (),
 ) -> Result:
     """Write a class map for each image to OUT, on the image's own grid.
 
@@ -47,15 +48,16 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     isolate: the class of which the image is written alone, 0 elsewhere.
     aoi: an area of interest, see `terrazzo.workflows.area.load_area`: only that is mapped, and images without ground in it are left out.
     match_resolution: read images of another cell size than the model's at the model's; their maps have their own.
+    with_: models whose probabilities are averaged with the model's; see `terrazzo.prediction.ensemble.load_models`.
     Raises RecipeError, ModelError, RasterError or DataError naming all images that cannot be predicted, ConflictError if OUT
     holds a file of that name made otherwise, EnvironmentFault.
     """
     context, out = context or open_context(), Path(out)
-    bundle = load_bundle(Path(model))
+    bundles = load_models([Path(each) for each in (model, *with_)])
     check_writable(out)
     use_threads(context.threads)
-    options = options_of(bundle, context.recipe.prediction.model_dump(exclude_unset=True))
-    predictor = Predictor.of(bundle, context.device, options)
+    options = options_of(bundles[0], context.recipe.prediction.model_dump(exclude_unset=True))
+    predictor = Predictor.of(bundles[0], context.device, options, bundles[1:])
     area = None if aoi is None else load_area(aoi)
     if area is not None and rle is not None:
         raise UsageError("--rle counts the pixels of whole images, --aoi maps a part of them. Leave one of them out.")
@@ -65,7 +67,7 @@ def predict(  # noqa: PLR0913 - an argument an option of the verb
     if area is not None:
         jobs = jobs_within(jobs, area)
     todo = _undone(jobs, predictor)
-    tell_unlike(list(todo.values()), predictor.bundle)
+    tell_unlike(list(todo.values()), predictor.bundles)
     hdu = predictor.bundle.card.reading.hdu
     others = MapFiles(legend=predictor.legend, overlay=overlay, polygons=polygons, runs=rle, isolate=isolate, hdu=hdu)
     others.check(todo, out)

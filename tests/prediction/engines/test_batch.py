@@ -64,7 +64,7 @@ def windows(count: int) -> list[ReadWindow]:
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("error", SHORTAGES, ids=lambda error: type(error).__name__)
 def test_short_of_memory_the_batch_is_halved_and_the_result_is_the_same(*, alone: bool, error: Exception) -> None:
-    large, small = (Engine(Small(room, error, alone=alone), 8) for room in (1000, 2))
+    large, small = (Engine([Small(room, error, alone=alone)], 8) for room in (1000, 2))
     expected, found = (list(engine.run(windows(21))) for engine in (large, small))
     assert large.batch_size == 8
     assert small.batch_size <= (7 if alone else 2)
@@ -77,13 +77,13 @@ def test_short_of_memory_the_batch_is_halved_and_the_result_is_the_same(*, alone
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_single_window_that_does_not_fit_ends_with_a_sentence(*, alone: bool) -> None:
-    engine = Engine(Small(0, MemoryError(), alone=alone), 4)
+    engine = Engine([Small(0, MemoryError(), alone=alone)], 4)
     with pytest.raises(EnvironmentFault, match=r"out of memory with a single window of 8 x 8 pixels\. Set prediction\.window"):
         list(engine.run(windows(5)))
 
 
 def test_other_errors_are_no_shortage() -> None:
-    engine = Engine(Small(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"), alone=False), 4)
+    engine = Engine([Small(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"), alone=False)], 4)
     with pytest.raises(RuntimeError, match="mat1"):
         list(engine.run(windows(5)))
     assert engine.batch_size == 4
@@ -91,7 +91,7 @@ def test_other_errors_are_no_shortage() -> None:
 
 def test_batches_are_padded_to_one_shape() -> None:
     network = Small(1000, MemoryError(), alone=False)
-    assert len(list(Engine(network, 4).run(windows(10)))) == 10
+    assert len(list(Engine([network], 4).run(windows(10)))) == 10
     assert network.batches == [4, 4, 4]
 
 

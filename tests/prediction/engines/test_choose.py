@@ -56,7 +56,7 @@ def chosen(make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., s
 
         monkeypatch.setattr(choose, "tried", timed)
         given = PredictionOptions(**{"precision": "float32", **options})
-        return Chooser(bundle, "cpu", given).engine_for(work).forward.means.engine
+        return Chooser(bundle, "cpu", given).engine_for(work).forwards[0].means.engine
 
     return choice
 
@@ -100,7 +100,7 @@ def test_small_work_before_is_no_choice_for_large_work(make_bundle: Any, monkeyp
     monkeypatch.setattr(openvino_engine, "is_installed", lambda: True)
     monkeypatch.setattr(Chooser, "_quicker", lambda self, _plain, _work: Fake(make_bundle(), lambda shares: shares, 0))
     chooser = Chooser(make_bundle(), "cpu", PredictionOptions(precision="float32"))
-    assert [chooser.engine_for(work).forward.means.engine for work in (SMALL, LARGE, SMALL)] == ["torch", "openvino", "openvino"]
+    assert [chooser.engine_for(work).forwards[0].means.engine for work in (SMALL, LARGE, SMALL)] == ["torch", "openvino", "openvino"]
 
 
 def test_an_engine_that_is_not_there(make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,12 +120,12 @@ def test_bfloat16_that_does_not_do_for_a_model_gives_way_to_float32(
         bundle.network.head.bias.fill_(3.0)
     monkeypatch.setattr("terrazzo.models.network.precision_for", lambda _: ("bfloat16", "for the test"))
     chooser = Chooser(bundle, "cpu", PredictionOptions())
-    assert chooser.engine_for(SMALL).forward.means.precision == "float32"
+    assert chooser.engine_for(SMALL).forwards[0].means.precision == "float32"
     assert "bfloat16 does not do for this model: its classes are those of torch in float32 in" in caplog.text
     sure = make_bundle()
     with torch.no_grad():
         sure.network.head.bias.copy_(torch.tensor([0.0, 90.0, 0.0]))
-    assert Chooser(sure, "cpu", PredictionOptions()).engine_for(SMALL).forward.means.precision == "bfloat16"
+    assert Chooser(sure, "cpu", PredictionOptions()).engine_for(SMALL).forwards[0].means.precision == "bfloat16"
 
 
 def test_rounding_may_move_a_probability_but_not_the_classes() -> None:

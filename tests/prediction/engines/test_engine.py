@@ -26,7 +26,7 @@ def window(number: int, *, valid: bool = True) -> ReadWindow:
 
 @pytest.fixture(scope="session")
 def engine(make_bundle: Any) -> Engine:
-    return Engine(TorchForward(make_bundle(), choose_runtime("cpu", "float32")), 4)
+    return Engine([TorchForward(make_bundle(), choose_runtime("cpu", "float32"))], 4)
 
 
 def results(engine: Engine, windows: list[ReadWindow]) -> list[tuple[int, NDArray[np.uint16] | None]]:
@@ -86,7 +86,7 @@ def test_predictions_of_a_sure_network_are_whole(make_bundle: Any) -> None:
     with torch.no_grad():
         bundle.network.head.weight.zero_()
         bundle.network.head.bias.copy_(torch.tensor([0.0, 200.0, 0.0]))
-    found = results(Engine(TorchForward(bundle, choose_runtime("cpu", "float32")), 2), [window(0)])[0][1]
+    found = results(Engine([TorchForward(bundle, choose_runtime("cpu", "float32"))], 2), [window(0)])[0][1]
     assert found is not None
     assert found.reshape(3, -1).max(axis=1).tolist() == [0, PROBABILITY_ONE, 0]
     assert found[1].min() == PROBABILITY_ONE

@@ -78,7 +78,7 @@ def test_not_a_bit_depends_on_threads_or_on_how_many_are_computed_at_once(shared
     found = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found += [mapped(Engine(forward(name, bundle, threads), at_once), given) for at_once in (1, threads)]
+        found += [mapped(Engine([forward(name, bundle, threads)], at_once), given) for at_once in (1, threads)]
         assert torch.get_num_threads() == threads
     for other in found[1:]:
         assert np.array_equal(other, found[0])
@@ -93,7 +93,7 @@ def test_nor_does_one_of_a_large_network(shared_bundle: Any, name: EngineName) -
     found = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found.append(mapped(Engine(forward(name, bundle, threads), threads), given))
+        found.append(mapped(Engine([forward(name, bundle, threads)], threads), given))
     assert np.array_equal(found[0], found[1])
 
 

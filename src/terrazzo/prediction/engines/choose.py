@@ -60,7 +60,7 @@ class Chooser:
         large = work.pixels >= WORTH_CONVERTING_PX
         if self._engine is None or (self._provisional and large):
             forward = self._kept(kept) or self._chosen(work, large=large)
-            self._engine = Engine(forward, self._batch_size(forward, work, kept, large=large), views_of(self._options))
+            self._engine = Engine([forward], self._batch_size(forward, work, kept, large=large), views_of(self._options))
             self._provisional = not large
             logger.debug("Predicting with %s, %s at once.", forward.means, counted(self._engine.batch_size, "window"))
         return self._engine
@@ -161,11 +161,3 @@ def installed_engines() -> list[str]:
     """Engines that are there, whatever the device."""
     others = {"openvino": openvino_engine, "onnx": onnx_engine}
     return ["torch", *(name for name, module in others.items() if module.is_installed())]
-
-
-def runtime_facts(engine: Engine) -> dict[str, str | int]:
-    """What of this machine the last digit of a probability may depend on."""
-    facts: dict[str, str | int] = {**engine.forward.means.facts()}
-    if not engine.forward.alone:
-        facts["batch_size"] = engine.batch_size
-    return facts

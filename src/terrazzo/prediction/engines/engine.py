@@ -1,16 +1,19 @@
 """From windows to quantised probabilities: several at once, each computed in the same way whatever is computed beside it.
 
 On a CPU every window is one pass on one thread, so that neither the batch nor the number of threads can change a bit of it. Accelerators
-take a batch a pass, padded to its full size: its shape, and so its arithmetic, never changes.
+take a batch a pass, padded to its full size: its shape, and so its arithmetic, never changes. Of several networks each computes as it would
+alone, and the mean of what they found is quantised.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from terrazzo.models.shortage import KINDS, is_shortage
 from terrazzo.prediction.blend import PROBABILITY_ONE
@@ -30,7 +33,8 @@ class ReadWindow:
 
     window: Window
     chip: NDArray[np.float32] | None
-    """(bands, height, width), scaled, full size; None where no pixel is valid or none is wanted."""
+    """(bands, height, width), full size; the bands as each network takes them, scaled, one network after another. None where no pixel is
+    valid or none is wanted."""
     valid: NDArray[np.bool_]
     """(height, width) of the window, which is cut to the raster."""
 
@@ -40,13 +44,29 @@ PredictedWindow = tuple[ReadWindow, NDArray[np.uint16] | None]
 
 
 class Engine:
-    """Runs a network over windows."""
+    """Runs networks over windows."""
 
-    def __init__(self, forward: Forward, batch_size: int, views: Sequence[View] = ONLY_AS_IT_IS) -> None:
-        """batch_size: windows at once. views: the ways in which each window is looked at; the mean of their probabilities counts."""
-        self.forward = forward
-        self._views = views
+    def __init__(self, forwards: Sequence[Forward], batch_size: int, views: Sequence[View] = ONLY_AS_IT_IS) -> None:
+        """forwards: one network, or several on one device, the mean of whose probabilities counts. batch_size: windows at once.
+
+        views: the ways in which each network looks at each window; the mean of what it finds is what it says.
+        """
+        self.forwards = forwards
+        self.views = views
         self._allowance = Allowance(batch_size)
+
+    @classmethod
+    def joined(cls, engines: Sequence["Engine"]) -> "Engine":
+        """One for the networks of several, which have the same views: with as many windows at once as all of them allow."""
+        if len(engines) == 1:
+            return engines[0]
+        forwards = [forward for engine in engines for forward in engine.forwards]
+        return cls(forwards, min(engine.batch_size for engine in engines), engines[0].views)
+
+    @property
+    def alone(self) -> bool:
+        """Whether each window is computed on a thread of its own; see Forward."""
+        return self.forwards[0].alone
 
     @property
     def batch_size(self) -> int:
@@ -59,7 +79,7 @@ class Engine:
         Windows of different rasters are computed together, so that many small images are as quick as a big one.
         Raises EnvironmentFault if memory does not suffice for a single window.
         """
-        threads = self.batch_size if self.forward.alone else 1
+        threads = self.batch_size if self.alone else 1
         with _threads_left_alone():
             for waiting, results in ahead(self._predicted, self._grouped(windows), threads):
                 remaining = iter(results)
@@ -73,7 +93,7 @@ class Engine:
         for window in windows:
             waiting.append(window)
             chips += window.chip is not None
-            size = 1 if self.forward.alone else self.batch_size
+            size = 1 if self.alone else self.batch_size
             # a sea of windows without data must not pile up behind a batch that is not full
             if chips >= size or not chips or len(waiting) >= LONGEST_WAIT * size:
                 yield waiting
@@ -88,7 +108,7 @@ class Engine:
         while len(done) < len(chips):
             size = self.batch_size
             try:
-                done.extend(self._alone(chips[len(done)]) if self.forward.alone else self._pass(chips[len(done) :][:size], size))
+                done.extend(self._alone(chips[len(done)]) if self.alone else self._pass(chips[len(done) :][:size], size))
             except KINDS as error:
                 if not is_shortage(error):
                     raise
@@ -108,10 +128,18 @@ class Engine:
         images = np.zeros((size, *chips[0].shape), np.float32)
         for number, chip in enumerate(chips):
             images[number] = chip
-        batch = torch.from_numpy(images).to(self.forward.device)
-        probabilities = mean_over(self._views, self.forward, batch)[: len(chips)]
         # through int32: torch has no uint16 arithmetic on every device
-        return (probabilities * PROBABILITY_ONE).round_().to(torch.int32).cpu().numpy().astype(np.uint16)
+        return (self._mean(images)[: len(chips)] * PROBABILITY_ONE).round_().to(torch.int32).cpu().numpy().astype(np.uint16)
+
+    def _mean(self, images: NDArray[np.float32]) -> Tensor:
+        """Of (batch, networks * bands, height, width) the mean of the networks' probabilities, (batch, classes, height, width) float32."""
+        parts = zip(self.forwards, np.split(images, len(self.forwards), axis=1), strict=True)
+        found = (mean_over(self.views, each, torch.from_numpy(np.ascontiguousarray(part)).to(each.device)) for each, part in parts)
+        if len(self.forwards) == 1:
+            return next(found)
+        # in float64 the sum is exact, so that equal networks give what each gives alone; Apple's devices have none
+        exact = torch.float32 if self.forwards[0].device.type == "mps" else torch.float64
+        return (reduce(torch.add, (each.to(exact) for each in found)) / len(self.forwards)).float()
 
 
 @contextmanager

@@ -31,6 +31,11 @@ PREDICT = Verb(
             kind="switch",
             help="Read images of another cell size than the model's at the model's cell size. Their maps have their own.",
         ),
+        Extra(
+            name="with_",
+            kind="paths",
+            help="Another model, or the run it is in, of the same classes: maps are of the mean of all models' probabilities.",
+        ),
     ),
     tables=("prediction", "vectors"),
     flags=("prediction",),
