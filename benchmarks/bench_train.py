@@ -29,9 +29,8 @@ from terrazzo.training.fit import Trainer
 from terrazzo.training.metrics import MetricsLog
 from terrazzo.workflows.course import plan
 
-STEPS = 3
-"""Of a round, the first of which is not timed."""
-IMAGES = 8
+STEPS = 4
+"""Of a round, which is an epoch; the first is not timed."""
 FILTERS = 32
 KERAS = Path(__file__).parent.parent / ".venv-keras" / "bin" / "python"
 CLASSIC = ModelOptions(filters=FILTERS)
@@ -41,9 +40,9 @@ Round = Callable[[], float]
 """Seconds a step, of a few steps."""
 
 
-def make_images(folder: Path, side_px: int) -> Path:
+def make_images(folder: Path, side_px: int, count: int) -> Path:
     """Images, masks and a recipe."""
-    for number in range(IMAGES):
+    for number in range(count):
         image, mask = ground(side_px, side_px, number)
         for kind, pixels in (("images", image), ("masks", mask)):
             (folder / kind).mkdir(exist_ok=True)
@@ -164,7 +163,7 @@ def main(rounds: int, side_px: int, batch: int) -> None:
     runtime = choose_runtime("cpu", "auto")
     print(f"{batch} x {side_px} x {side_px} x 3, {torch.get_num_threads()} threads, ours in {runtime.precision}; others' time over ours")
     with tempfile.TemporaryDirectory() as folder:
-        recipe = make_images(Path(folder), side_px)
+        recipe = make_images(Path(folder), side_px, STEPS * batch)
         classic = problem_at(recipe, [], CLASSIC, batch)
         others = {"the bare step": bare(classic), "plain PyTorch, float32": plain(classic)}
         if KERAS.exists():

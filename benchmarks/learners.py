@@ -45,8 +45,8 @@ class Learned:
     """What a training gives."""
 
     predict: Predict
-    step_s: list[float]
-    """How long each step took, reading included."""
+    seconds: float
+    """What followed its first step took."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ def terrazzo(problem: Problem, steps: int, seed: int) -> Learned:
     with tempfile.TemporaryDirectory() as folder:
         trainer.fit(Path(folder), MetricsLog(Path(folder) / "metrics.jsonl"), clock)
         trainer.network.load_state_dict(best_weights(Path(folder), problem.runtime.device))
-    return Learned(predict=_mapping(trainer.network), step_s=clock.step_s)
+    return Learned(predict=_mapping(trainer.network), seconds=clock.seconds)
 
 
 def quick_start(problem: Problem, steps: int, seed: int) -> Learned:
@@ -131,8 +131,8 @@ def quick_start(problem: Problem, steps: int, seed: int) -> Learned:
     loss = smp.losses.DiceLoss("binary" if two else "multiclass", from_logits=True, ignore_index=IGNORE)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps, eta_min=1e-5)
-    step_s = _loop(problem, network, loss, optimizer, steps, schedule.step)
-    return Learned(predict=_mapping(network), step_s=step_s)
+    seconds = _loop(problem, network, loss, optimizer, steps, schedule.step)
+    return Learned(predict=_mapping(network), seconds=seconds)
 
 
 def plain(problem: Problem, steps: int, seed: int) -> Learned:
@@ -140,8 +140,8 @@ def plain(problem: Problem, steps: int, seed: int) -> Learned:
     network = build_network(NETWORK, problem.bands, problem.classes, seed)
     torch.manual_seed(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    step_s = _loop(problem, network, nn.CrossEntropyLoss(ignore_index=IGNORE), optimizer, steps, lambda: None)
-    return Learned(predict=_mapping(network), step_s=step_s)
+    seconds = _loop(problem, network, nn.CrossEntropyLoss(ignore_index=IGNORE), optimizer, steps, lambda: None)
+    return Learned(predict=_mapping(network), seconds=seconds)
 
 
 PROGRAMS: Mapping[str, Callable[[Problem, int, int], Learned]] = {"terrazzo": terrazzo, "smp": quick_start, "plain": plain}
@@ -149,18 +149,18 @@ PROGRAMS: Mapping[str, Callable[[Problem, int, int], Learned]] = {"terrazzo": te
 
 def _loop(
     problem: Problem, network: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, steps: int, after: Callable[[], object]
-) -> list[float]:
+) -> float:
     network.train()
-    step_s = []
-    for rows in _shuffled(len(problem.images), steps):
-        started = time.perf_counter()
+    started = time.perf_counter()
+    for number, rows in enumerate(_shuffled(len(problem.images), steps)):
+        if number == 1:
+            started = time.perf_counter()
         images, target = torch.from_numpy(problem.images[rows]), torch.from_numpy(problem.labels[rows]).long()
         optimizer.zero_grad()
         loss(network(images), target).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         after()
-        step_s.append(time.perf_counter() - started)
-    return step_s
+    return time.perf_counter() - started
 
 
 def _shuffled(windows: int, steps: int) -> Iterator[NDArray[np.int64]]:
@@ -200,6 +200,8 @@ class StepClock:
 
     def __init__(self) -> None:
         self.step_s: list[float] = []
+        self.seconds = 0.0
+        """What followed the first step took."""
 
     @contextmanager
     def task(self, label: str, total: float, unit: str) -> Iterator[Advance]:  # noqa: ARG002 - the protocol's arguments
@@ -213,3 +215,4 @@ class StepClock:
             last = now
 
         yield advance
+        self.seconds = sum(self.step_s[1:]) + time.perf_counter() - last

@@ -55,6 +55,21 @@ def test_even_kernels_double_about_the_middle(kernel: int) -> None:
     assert (spread.double().mean(dim=0) == 8.5).all()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 5)])
+def test_doubling_learns_as_a_transposed_convolution_does(size: tuple[int, int]) -> None:
+    layer = Doubling(4, 3, 2).double()
+    nn.init.normal_(layer.conv.bias, generator=numbers)  # type: ignore[arg-type]
+    image = torch.randn(2, 4, *size, generator=numbers, dtype=torch.float64).requires_grad_()
+    wanted = torch.randn(2, 3, 2 * size[0], 2 * size[1], generator=numbers, dtype=torch.float64)
+    learned = []
+    for training in (True, False):
+        doubled = layer.train(training)(image)
+        inputs = (image, *layer.parameters())
+        learned.append([doubled, *torch.autograd.grad((doubled * wanted).sum(), inputs)])
+    for ours, theirs in zip(*learned, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize("multiple", [1, 2, 8])
 @pytest.mark.parametrize("size", [(1, 1), (7, 8), (16, 17)])
 def test_padding_repeats_the_lower_and_right_edge(multiple: int, size: tuple[int, int]) -> None:

@@ -22,7 +22,7 @@ from terrazzo.samples.draw.epoch import Draw
 from terrazzo.samples.options import DrawOptions
 from terrazzo.samples.rows import Sample
 from terrazzo.samples.store import Source
-from terrazzo.training import fit
+from terrazzo.training import fit, pace
 from terrazzo.training.aim import Aim
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.epoch_files import epoch_file
@@ -144,6 +144,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, epoch: int, model: ModelOptions
 ) -> None:
     """Killed while an epoch trains or evaluates, before its checkpoint is kept, or before its line is in the log."""
+    monkeypatch.setattr(pace, "WORTH_KEEPING", 0)
     whole_rows = run(make_trainer(model=model), tmp_path / "whole")
     owner, name = PLACES[place]
     original: Callable[..., Any] = getattr(owner, name)
@@ -214,8 +215,33 @@ class TestWithinAnEpoch:
             original(trainer, folder)
 
         monkeypatch.setattr(Trainer, "keep", keep)
-        run(make_trainer(epochs=2), tmp_path)
+        monkeypatch.setattr(pace, "WORTH_KEEPING", 0)
+        run(make_trainer(epochs=2), tmp_path / "every")
         assert kept == [3, 6]
+        monkeypatch.setattr(pace, "WORTH_KEEPING", 1e9)
+        run(make_trainer(epochs=3), tmp_path / "short")
+        assert kept == [3, 6, 3, 9]
+
+    def test_a_run_killed_after_epochs_that_were_not_kept_does_them_again(
+        self, make_trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where the best of them was not kept either."""
+        run(make_trainer(), tmp_path / "whole")
+        original = Trainer._conclude
+
+        def dying(trainer: Trainer, *args: Any) -> None:
+            original(trainer, *args)
+            if trainer.state.epoch == 3:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pace, "WORTH_KEEPING", 1e9)
+            patch.setattr(Trainer, "_conclude", dying)
+            with pytest.raises(Killed):
+                run(make_trainer(), tmp_path / "killed")
+        assert load_checkpoint(tmp_path / "killed" / LAST, CPU).state.epoch == 1
+        run(make_trainer(), tmp_path / "killed")
+        assert ends_alike(tmp_path / "whole", tmp_path / "killed")
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     @pytest.mark.parametrize("place", ["_step", "_validate", "_conclude"])

@@ -67,8 +67,23 @@ class Doubling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = 2 * x.shape[-2], 2 * x.shape[-1]
+        if self.training and x.device.type == "cpu" and self.conv.kernel_size == (2, 2):
+            return _doubled_by_product(x, self.conv.weight, self.conv.bias)
         doubled: Tensor = self.conv(x)
         return doubled[..., :height, :width]
+
+
+def _doubled_by_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A transposed convolution of kernel and stride 2 as a matrix product: each pixel becomes a block of 2 x 2 of its own.
+
+    On CPUs the gradient of its weights takes about an eighth of what oneDNN needs for the convolution's.
+    """
+    batch, inputs, height, width = x.shape
+    outputs = weight.shape[1]
+    matrix = weight.permute(2, 3, 1, 0).reshape(4 * outputs, inputs)
+    pixels = functional.linear(x.permute(0, 2, 3, 1), matrix, None if bias is None else bias.repeat(4))
+    blocks = pixels.view(batch, height, width, 2, 2, outputs).permute(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(batch, 2 * height, 2 * width, outputs).permute(0, 3, 1, 2)
 
 
 class InstanceNorm(nn.GroupNorm):

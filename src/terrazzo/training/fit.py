@@ -87,6 +87,8 @@ class Trainer:
         )
         self.optimizer = build_optimizer(network, options)
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.best: Checkpoint | None = None
+        """Of the best epoch, as long as BEST is that of an earlier one."""
         self.state = TrainingState.start()
         self.batches = self.loader.count(task.draw.size)
         """Batches of an epoch."""
@@ -104,14 +106,18 @@ class Trainer:
         with enough, progress.task("train", self.steps, "steps") as advance, put_off() as stop:
             advance(self.state.step)
             pace = Pace(stop=stop, advance=advance, keep=lambda: self.keep(folder), every_s=60 * self.options.checkpoint_minutes)
-            while self.state.epoch < self.options.epochs and not self._exhausted():
-                self._epoch(pace)
-                score, row = self._evaluate(pace)
-                # the line first: one too many is cut when a killed run goes on, a missing one would stay missing
-                metrics = self._row(row)
-                log.write(metrics)
-                self._conclude(folder, score, metrics)
-                pace.kept()
+            try:
+                while not self._done:
+                    self._epoch(pace)
+                    score, row = self._evaluate(pace)
+                    # the line first: one too many is cut when a killed run goes on, a missing one would stay missing
+                    metrics = self._row(row)
+                    log.write(metrics)
+                    self._conclude(folder, score, metrics)
+                    pace.epoch(last=self._done)
+            except Exception:
+                self._keep_best(folder)
+                raise
         return self.state
 
     def resume(self, folder: Path) -> None:
@@ -129,6 +135,7 @@ class Trainer:
     def keep(self, folder: Path) -> None:
         """Leave LAST in the folder, from which `resume` goes on exactly here. Raises DivergedError if the weights are not finite."""
         self._check_weights()
+        self._keep_best(folder)
         if self.windows is not None:
             self.windows.sync()
         tensors = (
@@ -137,6 +144,11 @@ class Trainer:
             | _named("optimizer.", optimizer_tensors(self.optimizer))
         )
         save_checkpoint(folder / LAST, self._checkpoint(tensors))
+
+    def _keep_best(self, folder: Path) -> None:
+        if self.best is not None:
+            save_checkpoint(folder / BEST, self.best)
+            self.best = None
 
     def _checkpoint(self, tensors: dict[str, Tensor]) -> Checkpoint:
         return Checkpoint(state=self.state, means=Means.now(self.runtime), tensors=tensors)
@@ -276,18 +288,20 @@ class Trainer:
         )
 
     def _conclude(self, folder: Path, score: float | None, row: MetricsRow) -> None:
-        """Close the epoch: keep the best weights, and where the training stands."""
+        """Close the epoch, and remember its weights if they are the best."""
         self.state = judged(self.state.next_epoch(), score, self.options)
         if self.state.best_score is None:
             # as long as nothing is scored, the last weights are the best
             self.state = replace(self.state, best_epoch=self.state.epoch)
         if self.state.best_epoch == self.state.epoch:
-            save_checkpoint(folder / BEST, self._checkpoint(_named("average.", self.average)))
+            self.best = self._checkpoint({f"average.{name}": tensor.clone() for name, tensor in self.average.items()})
         keep_epoch(folder / epoch_file(row["epoch"], row["loss"], self.task.aim.name, score), self.average, self.options.keep)
-        self.keep(folder)
 
-    def _exhausted(self) -> bool:
-        return bool(self.options.early_stop) and self.state.without_gain >= self.options.early_stop
+    @property
+    def _done(self) -> bool:
+        """Whether no epoch is left, or none that would gain."""
+        exhausted = bool(self.options.early_stop) and self.state.without_gain >= self.options.early_stop
+        return self.state.epoch >= self.options.epochs or exhausted
 
     def _rate(self, step: int) -> float:
         return rate(Moment(step=step, steps=self.steps, epoch=self.state.epoch, drops=self.state.drops), self.options)

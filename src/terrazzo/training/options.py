@@ -132,7 +132,11 @@ class TrainingOptions(Options):
         None, ge=1, le=256, description="Threads that read and augment samples; default: one a core, 2 to 16. The batches are the same."
     )
     checkpoint_minutes: float = Field(
-        5.0, gt=0, le=1440, description="Minutes between checkpoints within an epoch; there is one at the end of each anyway."
+        5.0,
+        gt=0,
+        le=1440,
+        description="Minutes between checkpoints within an epoch. There is one at the end of an epoch too, unless the last one is younger "
+        "than 20 times as long as it took.",
     )
 
     @property

@@ -10,6 +10,8 @@ from terrazzo.progress import Advance
 from terrazzo.training.stopping import Stop
 
 logger = logging.getLogger(__name__)
+WORTH_KEEPING = 20
+"""The end of an epoch is kept if the last checkpoint is so many times older than it took: small data have short epochs."""
 
 
 @dataclass(kw_only=True)
@@ -23,6 +25,8 @@ class Pace:
     every_s: float
     """Seconds between two checkpoints."""
     _kept_at: float = field(default_factory=time.monotonic)
+    _took_s: float = 0.0
+    """What the last checkpoint took."""
 
     def step(self) -> None:
         """After a step. What stops the training here, a signal or a progress that cancels, leaves a checkpoint."""
@@ -32,13 +36,23 @@ class Pace:
         except BaseException:
             self._leave()
             raise
-        if time.monotonic() - self._kept_at >= self.every_s:
-            self.keep()
-            self.kept()
+        if self._age_s >= self.every_s:
+            self._keep()
 
-    def kept(self) -> None:
-        """There is a checkpoint of just now."""
+    def epoch(self, *, last: bool) -> None:
+        """After an epoch. The last one is kept in any case."""
+        if last or self._age_s >= WORTH_KEEPING * self._took_s:
+            self._keep()
+
+    @property
+    def _age_s(self) -> float:
+        return time.monotonic() - self._kept_at
+
+    def _keep(self) -> None:
+        started = time.monotonic()
+        self.keep()
         self._kept_at = time.monotonic()
+        self._took_s = self._kept_at - started
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -75,7 +75,8 @@ def test_a_deep_step_holds_what_was_told_in_either_precision(precision: Precisio
     weights, step = really(model, precision)
     need = need_of(model, precision=precision)
     assert need.weights == pytest.approx(weights, rel=0.01)
-    assert need.step == pytest.approx(step, rel=0.03)
+    # fake tensors come in other layouts here and there, and are copied less often
+    assert need.step == pytest.approx(step, rel=0.1)
 
 
 OPTIMIZERS: list[dict[str, Any]] = [
