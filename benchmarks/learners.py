@@ -73,8 +73,9 @@ class Problem:
 
     def ours(self, steps: int, seed: int) -> Context:
         """The recipe's images, labels and split, and defaults for all that is to be learned, for so many steps."""
-        epochs = -(-steps * self.batch_size // len(self.images))
-        draw = DrawOptions(per_epoch=max(1, steps // epochs) * self.batch_size)
+        batches = -(-len(self.images) // self.batch_size)
+        epochs = max(1, round(steps / batches))
+        draw = DrawOptions(per_epoch=steps * self.batch_size if steps < batches else None)
         training = TrainingOptions(epochs=epochs, batch_size=self.batch_size, seed=seed)
         return _defaults(self.context, self.network, draw, training)
 
