@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from terrazzo.labels.legend import Legend
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.rows import TiffLayout
+from terrazzo.rasters.tiff_rows import TiffLayout
 from terrazzo.rasters.write import NODATA, MapStyle, MapWriter, writing_bands
 
 

@@ -1,31 +1,23 @@
 """Rasters that are written row by row, in blocks of full height, and compared with what the disk gives back."""
 
 import sys
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from terrazzo.errors import EnvironmentFault, RasterError, WindowError
-from terrazzo.rasters.formats.geotiff import FAILURES, GeoTiff
 from terrazzo.rasters.formats.picture import Picture
 from terrazzo.rasters.formats.source import Color
-from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.window import Shape, Window, whole
-
-MAP_BLOCK_PX = 512
-BAND_BLOCK_PX = 256
+from terrazzo.rasters.window import Shape, whole
 
 
-class RowFile(Protocol):
-    """A raster file that takes blocks of rows from top to bottom."""
+class Blocks(Protocol):
+    """What takes blocks of rows from top to bottom."""
 
     @property
     def block_rows(self) -> int:
@@ -35,6 +27,10 @@ class RowFile(Protocol):
     def put(self, top: int, block: NDArray[Any]) -> None:
         """Write rows from `top` on, (bands, height, width)."""
         ...
+
+
+class RowFile(Blocks, Protocol):
+    """A raster file that takes blocks of rows from top to bottom."""
 
     def finish(self) -> None:
         """Close the file and prove that it holds what was put. Raises EnvironmentFault if not."""
@@ -48,7 +44,7 @@ class RowFile(Protocol):
 class Rows:
     """Gathers rows until a block is full: a compressed block is written once, never taken up again."""
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], file: RowFile) -> None:
+    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], file: Blocks) -> None:
         bands, self._height, width = shape
         self._path = path
         self._file = file
@@ -85,80 +81,6 @@ class Rows:
             raise WindowError(f"{self._path} got {self._top + self._filled} of its {self._height} rows; write all of them.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class TiffLayout:
-    """What a GeoTIFF holds besides its pixels. With colours it is a map of one band, else it has a band a name."""
-
-    dtype: np.dtype[Any]
-    band_names: tuple[str, ...] = ("class",)
-    nodata: float | None = None
-    colors: Mapping[int, Color] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    scale: float | None = None
-    """What stored values are to be multiplied with, as a note to other programs."""
-    compress: Literal["zstd", "deflate", "lzw", "none"] = "zstd"
-    """Of bands; maps are always deflated."""
-
-    @property
-    def block_px(self) -> int:
-        return MAP_BLOCK_PX if self.colors else BAND_BLOCK_PX
-
-
-class TiffFile:
-    """A tiled, compressed GeoTIFF."""
-
-    def __init__(self, path: Path, grid: Grid, layout: TiffLayout) -> None:
-        self._path = path
-        self._sums: list[tuple[Window, int]] = []
-        self.block_rows = layout.block_px
-        try:
-            with rasterio.Env():
-                self._dataset = rasterio.open(path, "w", **_profile(grid, layout))
-                self._describe(layout)
-        except FAILURES as error:
-            raise _failed(path, error) from error
-
-    def _describe(self, layout: TiffLayout) -> None:
-        self._dataset.descriptions = layout.band_names
-        if layout.tags:
-            self._dataset.update_tags(**layout.tags)
-        if layout.colors:
-            self._dataset.write_colormap(
-                1, {value: (*color, 0 if value == layout.nodata else 255) for value, color in layout.colors.items()}
-            )
-        if layout.scale is not None:
-            self._dataset.scales = (layout.scale,) * len(layout.band_names)
-
-    def put(self, top: int, block: NDArray[Any]) -> None:
-        window = Window(col_off=0, row_off=top, width=block.shape[2], height=block.shape[1])
-        self._sums.append((window, _checksum(block)))
-        try:
-            with rasterio.Env():
-                self._dataset.write(block, window=((top, window.row_end), (0, window.width)))
-        except FAILURES as error:
-            raise _failed(self._path, error) from error
-
-    def finish(self) -> None:
-        self.close()
-        # a full disk may have swallowed blocks without a word
-        try:
-            source = GeoTiff(self._path)
-            bands = tuple(range(1, source.facts.count + 1))
-            same = all(_checksum(source.read(window, bands).values) == expected for window, expected in self._sums)
-            source.close()
-        except RasterError as error:
-            raise _failed(self._path, error) from error
-        if not same:
-            raise EnvironmentFault(SWALLOWED.format(self._path.parent))
-
-    def close(self) -> None:
-        try:
-            with rasterio.Env():
-                self._dataset.close()
-        except FAILURES as error:
-            raise _failed(self._path, error) from error
-
-
 class PngFile:
     """A palette PNG whose index is the class value; it is written at the end, whole."""
 
@@ -183,7 +105,7 @@ class PngFile:
         try:
             written = Picture(self._path, "PNG", sys.maxsize).read(whole(_shape(self._indices)), (1,)).values[0]
         except RasterError as error:
-            raise _failed(self._path, error) from error
+            raise failed(self._path, error) from error
         if not np.array_equal(written, self._indices):
             raise EnvironmentFault(SWALLOWED.format(self._path.parent))
 
@@ -194,43 +116,11 @@ class PngFile:
 SWALLOWED = "{}: what was written does not read back as it was. The disk may be full or broken; free it, or choose another folder."
 
 
-def _profile(grid: Grid, layout: TiffLayout) -> dict[str, Any]:
-    height, width = grid.shape
-    place = {"crs": grid.crs, "transform": grid.transform} if grid.transform is not None else {}
-    return {
-        "driver": "GTiff",
-        "height": height,
-        "width": width,
-        "count": len(layout.band_names),
-        "dtype": layout.dtype.name,
-        "nodata": layout.nodata,
-        "tiled": True,
-        "blockxsize": layout.block_px,
-        "blockysize": layout.block_px,
-        # neighbours of a class are equal, those of a probability near
-        **({"compress": "deflate", "zlevel": 6} if layout.colors else _BAND_LAYOUT | _COMPRESSION[layout.compress]),
-        "bigtiff": "IF_SAFER",
-        **place,
-    }
-
-
-_BAND_LAYOUT: dict[str, Any] = {"photometric": "minisblack", "interleave": "band"}
-_COMPRESSION: dict[str, dict[str, Any]] = {
-    "zstd": {"compress": "zstd", "zstd_level": 1, "predictor": 2},
-    "deflate": {"compress": "deflate", "zlevel": 6, "predictor": 2},
-    "lzw": {"compress": "lzw", "predictor": 2},
-    "none": {},
-}
-
-
-def _checksum(block: NDArray[Any]) -> int:
-    return zlib.crc32(np.ascontiguousarray(block).data)
-
-
 def _shape(array: NDArray[Any]) -> Shape:
     return int(array.shape[0]), int(array.shape[1])
 
 
-def _failed(path: Path, error: Exception) -> EnvironmentFault:
+def failed(path: Path, error: Exception) -> EnvironmentFault:
+    """What to raise where a library could not write a raster, or not read it back."""
     cause = " ".join(str(error.__cause__ or error).split())
     return EnvironmentFault(f"{path.parent}: a raster cannot be written there ({cause}). Free the disk or choose another folder.")

@@ -20,7 +20,8 @@ from terrazzo.errors import EnvironmentFault
 from terrazzo.rasters.fits_rows import FitsFile, FitsLayout
 from terrazzo.rasters.formats.source import Color
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.rows import PngFile, RowFile, Rows, TiffFile, TiffLayout
+from terrazzo.rasters.rows import PngFile, RowFile, Rows
+from terrazzo.rasters.tiff_rows import TiffFile, TiffLayout
 from terrazzo.rasters.window import Shape
 
 NODATA = 255
@@ -130,7 +131,8 @@ class MapStyle:
 class MapWriter:
     """Writes a class map from top to bottom, uint8, nodata 255; under its final name it is whole and was read back.
 
-    A path that ends in .png gives a palette PNG whose index is the class value, .fits a FITS image, any other a tiled GeoTIFF.
+    A path that ends in .png gives a palette PNG whose index is the class value, .fits a FITS image, any other a cloud-optimised
+    GeoTIFF.
     """
 
     def __init__(self, path: Path, grid: Grid, style: MapStyle) -> None:
@@ -159,7 +161,7 @@ class MapWriter:
 
 @contextmanager
 def writing_bands(path: Path, grid: Grid, layout: TiffLayout) -> Iterator[Rows]:
-    """Write a GeoTIFF of any bands and type from top to bottom: yields what takes rows (bands, height, width); see MapWriter."""
+    """Write a cloud-optimised GeoTIFF of any bands and type: yields what takes rows (bands, height, width); see MapWriter."""
 
     def opener(temporary: Path) -> RowFile:
         return TiffFile(temporary, grid, layout)

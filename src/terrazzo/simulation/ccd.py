@@ -16,7 +16,7 @@ from terrazzo.errors import ConflictError, UsageError
 from terrazzo.labels.colors import default_colors
 from terrazzo.progress import Progress
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.rows import TiffLayout
+from terrazzo.rasters.tiff_rows import TiffLayout
 from terrazzo.rasters.write import check_writable, write_bytes, write_text, writing_bands
 from terrazzo.simulation.detector import detector_of
 from terrazzo.simulation.frame import CLASSES, CLUSTER_SIGMAS, SIDE, Frame, simulate_frame

@@ -25,7 +25,7 @@ from terrazzo.labels.source import Labels
 from terrazzo.labels.survey import row_blocks
 from terrazzo.rasters.files import ImageFile, digest, output_stems
 from terrazzo.rasters.raster import Raster, open_raster
-from terrazzo.rasters.rows import TiffLayout
+from terrazzo.rasters.tiff_rows import TiffLayout
 from terrazzo.rasters.window import whole
 from terrazzo.rasters.write import PROVENANCE_TAG, check_writable, writing_bands
 from terrazzo.samples.checks import CheckedScene, check_labels

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from terrazzo.labels.carried import open_map
 from terrazzo.rasters.fits_rows import FitsLayout
 from terrazzo.rasters.raster import Raster
-from terrazzo.rasters.rows import Rows, TiffLayout
+from terrazzo.rasters.rows import Rows
+from terrazzo.rasters.tiff_rows import TiffLayout
 from terrazzo.rasters.window import Window
 from terrazzo.rasters.write import writing_bands, writing_fits
 
@@ -47,7 +48,7 @@ def _writing(out: Path, image: Raster, cards: Header) -> AbstractContextManager[
         nodata = None if declared is None or image.dtype.kind == "f" else int(declared)
         return writing_fits(out, image.shape, FitsLayout(dtype=image.dtype, bands=image.bands, cards=cards, nodata=nodata))
     names = tuple(name or f"band {number}" for number, name in enumerate(image.band_names, 1))
-    return writing_bands(out, image.grid, TiffLayout(dtype=image.dtype, band_names=names, nodata=declared))
+    return writing_bands(out, image.grid, TiffLayout(dtype=image.dtype, band_names=names, nodata=declared, overviews="mean"))
 
 
 def _bands(image: Raster) -> Iterator[Window]:

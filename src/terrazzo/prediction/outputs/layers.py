@@ -10,7 +10,7 @@ from terrazzo.evaluation.where.certainty import UNIT, entropy
 from terrazzo.labels.legend import Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
 from terrazzo.prediction.options import PredictionOptions
-from terrazzo.rasters.rows import TiffLayout
+from terrazzo.rasters.tiff_rows import TiffLayout
 
 PROBABILITIES_SUFFIX, ENTROPY_SUFFIX = "_probabilities", "_entropy"
 LAYER_SUFFIXES = (PROBABILITIES_SUFFIX, ENTROPY_SUFFIX)
@@ -63,7 +63,7 @@ def alone_entropy_rows(rows: BlendedRows) -> NDArray[np.uint16]:
 
 def probabilities_layout(names: Sequence[str]) -> TiffLayout:
     """A band a class, PROBABILITY_ONE where it is certain; all 0 where none is predicted."""
-    return TiffLayout(dtype=np.dtype(np.uint16), band_names=tuple(names), scale=1 / PROBABILITY_ONE)
+    return TiffLayout(dtype=np.dtype(np.uint16), band_names=tuple(names), scale=1 / PROBABILITY_ONE, overviews="mean")
 
 
 def _probabilities(names: Sequence[str]) -> Layer:
@@ -72,7 +72,7 @@ def _probabilities(names: Sequence[str]) -> Layer:
 
 _ENTROPY = Layer(
     suffix=ENTROPY_SUFFIX,
-    layout=TiffLayout(dtype=np.dtype(np.uint16), band_names=("entropy",), nodata=ENTROPY_NODATA, scale=1 / ENTROPY_ONE),
+    layout=TiffLayout(dtype=np.dtype(np.uint16), band_names=("entropy",), nodata=ENTROPY_NODATA, scale=1 / ENTROPY_ONE, overviews="mean"),
     values=entropy_rows,
 )
 _ALONE_ENTROPY = replace(_ENTROPY, values=alone_entropy_rows)

@@ -18,10 +18,11 @@ from terrazzo.errors import EnvironmentFault, RasterError
 from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.chips.encode import describe, profile
 from terrazzo.rasters.chips.look import Look, Mask
+from terrazzo.rasters.directories import reorder
 from terrazzo.rasters.formats.directory import CACHE_BYTES, FAILURES
 from terrazzo.rasters.formats.geotiff import GeoTiff
 from terrazzo.rasters.grid import Grid
-from terrazzo.rasters.mosaic.directories import reorder
+from terrazzo.rasters.overviews import overview_shapes
 from terrazzo.rasters.window import Window
 from terrazzo.rasters.write import writing
 
@@ -132,10 +133,7 @@ def _create(work: Path, grid: Grid, look: Look, tags: Mapping[str, str], compres
 
 
 def _add_overviews(path: Path, work: Path, grid: Grid, *, nearest: bool) -> None:
-    factors, factor = [], 2
-    while max(grid.shape) > BLOCK_PX * factor // 2:
-        factors.append(factor)
-        factor *= 2
+    factors = [2**level for level, _ in enumerate(overview_shapes(grid.shape), start=1)]
     if not factors:
         return
     try:

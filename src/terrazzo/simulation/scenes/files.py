@@ -21,7 +21,7 @@ from terrazzo.labels.sentences import listed
 from terrazzo.progress import Progress
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
-from terrazzo.rasters.rows import TiffLayout
+from terrazzo.rasters.tiff_rows import TiffLayout
 from terrazzo.rasters.window import Window
 from terrazzo.rasters.write import MapStyle, MapWriter, check_writable, write_text, writing, writing_bands
 from terrazzo.simulation.options import ScenesOptions, SimulationOptions
@@ -133,6 +133,7 @@ def _layout(scene: Scene, index: int, options: SimulationOptions, scenes: Scenes
         nodata=NODATA[scenes.dtype] if scenes.nodata_share > 0 else None,
         tags={TAG: _facts(index, options, scenes)},
         compress=scenes.compress,
+        overviews="mean",
     )
 
 

@@ -1,4 +1,4 @@
-"""A tiled TIFF put in the order of a cloud-optimised one: all directories first, then overviews from the smallest on, then the image.
+"""Tiled TIFFs in the order of a cloud-optimised one: all directories first, then overviews from the smallest on, then the image.
 
 Compressed blocks are moved as they are, one at a time.
 
@@ -7,7 +7,8 @@ Compressed blocks are moved as they are, one at a time.
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WIDTH, _OFFSETS, _COUNTS, _SUBFILE = 256, 324, 325, 254
-_MASK = 4
-"""Bit of the subfile type."""
+_REDUCED, _MASK = 1, 4
+"""Bits of the subfile type."""
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Of a value, by TIFF's type."""
 _NUMBERS = {1: "u1", 3: "u2", 4: "u4", 16: "u8"}
@@ -34,9 +35,11 @@ class _Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class _Directory:
+    file: BinaryIO
+    """Where it was read from."""
     entries: tuple[_Entry, ...]
     offsets: NDArray[np.uint64]
-    """Where its blocks are in the file it was read from; 0 where a block is not stored."""
+    """Where its blocks are in that file; 0 where a block is not stored."""
     sizes: NDArray[np.uint64]
     width: int
     mask: bool
@@ -80,13 +83,40 @@ def reorder(source: Path, target: Path) -> None:
     It takes as much memory as the list of its blocks. Raises OSError if the disk is full.
     """
     with source.open("rb") as read, target.open("wb") as write:
-        form = _Form(big=read.read(4)[2:] == b"+\0")
-        directories = sorted(_chain(read, form), key=lambda directory: (-directory.width, directory.mask))
-        places = _places(directories, form)
-        write.write(form.header)
-        _write_directories(write, form, directories, places)
-        for directory in reversed(directories):
-            _copy_blocks(read, write, directory)
+        form = _form(read)
+        _write(write, form, sorted(_chain(read, form), key=lambda directory: (-directory.width, directory.mask)))
+
+
+def join(levels: Sequence[Path], target: Path) -> list[int]:
+    """Write an image and its overviews, the largest first, as one TIFF; returns where the directory of each is, in bytes.
+
+    levels: as for `reorder`, each of one directory; all are BigTIFF, or none. Raises OSError if the disk is full.
+    """
+    with ExitStack() as stack, target.open("wb") as write:
+        files = [stack.enter_context(level.open("rb")) for level in levels]
+        form = _form(files[0])
+        image, *overviews = [next(_chain(file, form)) for file in files]
+        return _write(write, form, [image, *map(_reduced, overviews)])
+
+
+def _form(file: BinaryIO) -> _Form:
+    return _Form(big=file.read(4)[2:] == b"+\0")
+
+
+def _reduced(directory: _Directory) -> _Directory:
+    """The directory as that of an overview."""
+    subfile = _Entry(tag=_SUBFILE, kind=4, count=1, data=struct.pack("<I", _REDUCED))
+    others = [entry for entry in directory.entries if entry.tag != _SUBFILE]
+    return replace(directory, entries=tuple(sorted((subfile, *others), key=lambda entry: entry.tag)))
+
+
+def _write(file: BinaryIO, form: _Form, directories: Sequence[_Directory]) -> list[int]:
+    """Returns where the directories are."""
+    file.write(form.header)
+    starts = _write_directories(file, form, directories, _places(directories, form))
+    for directory in reversed(directories):
+        _copy_blocks(file, directory)
+    return starts
 
 
 def _places(directories: Sequence[_Directory], form: _Form) -> list[NDArray[np.uint64]]:
@@ -125,6 +155,7 @@ def _read(file: BinaryIO, form: _Form, offset: int) -> _Directory:
     table = file.read(count * size)
     entries = {entry.tag: entry for entry in (_entry(file, form, table[start : start + size]) for start in range(0, len(table), size))}
     return _Directory(
+        file=file,
         entries=tuple(entries.values()),
         offsets=_numbers(entries[_OFFSETS]),
         sizes=_numbers(entries[_COUNTS]),
@@ -148,9 +179,11 @@ def _numbers(entry: _Entry) -> NDArray[np.uint64]:
     return np.frombuffer(entry.data, np.dtype(_NUMBERS[entry.kind]).newbyteorder("<")).astype(np.uint64)
 
 
-def _write_directories(file: BinaryIO, form: _Form, directories: Sequence[_Directory], places: Sequence[NDArray[np.uint64]]) -> None:
+def _write_directories(file: BinaryIO, form: _Form, directories: Sequence[_Directory], places: Sequence[NDArray[np.uint64]]) -> list[int]:
+    starts = []
     for number, (directory, offsets) in enumerate(zip(directories, places, strict=True)):
         start = file.tell()
+        starts.append(start)
         entries = [_with_offsets(entry, offsets) for entry in directory.entries]
         size = form.directory_bytes(entries)
         table, values = bytearray(struct.pack(form.count, len(entries))), bytearray()
@@ -164,6 +197,7 @@ def _write_directories(file: BinaryIO, form: _Form, directories: Sequence[_Direc
                 values += entry.data.ljust(_even(len(entry.data)), b"\0")
         table += struct.pack(form.offset, start + size if number + 1 < len(directories) else 0)
         file.write(table + values)
+    return starts
 
 
 def _with_offsets(entry: _Entry, offsets: NDArray[np.uint64]) -> _Entry:
@@ -173,10 +207,10 @@ def _with_offsets(entry: _Entry, offsets: NDArray[np.uint64]) -> _Entry:
     return _Entry(tag=entry.tag, kind=entry.kind, count=entry.count, data=data)
 
 
-def _copy_blocks(read: BinaryIO, write: BinaryIO, directory: _Directory) -> None:
+def _copy_blocks(file: BinaryIO, directory: _Directory) -> None:
     for offset, size in _stored(directory):
-        read.seek(offset)
-        write.write(read.read(size))
+        directory.file.seek(offset)
+        file.write(directory.file.read(size))
 
 
 def _stored(directory: _Directory) -> Iterator[tuple[int, int]]:
