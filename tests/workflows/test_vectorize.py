@@ -283,3 +283,61 @@ class TestBorders:
         done = vectorize(tmp_path / "m.tif", tmp_path / "m.gpkg", context=open_context(None, ["vectors.geometry='borders'"]))
         assert read(tmp_path / "m.gpkg")["length_m"].isna().all()
         assert "there are no lengths" in done.text
+
+
+class TestCentrelines:
+    SETS = ("vectors.geometry='centrelines'", "vectors.classes='4'")
+
+    @pytest.mark.parametrize("ending", [".gpkg", ".parquet", ".fgb"])
+    def test_are_lines_with_class_length_and_width(self, tmp_path: Path, ending: str) -> None:
+        write_map(tmp_path / "m.tif", UTM)
+        done = vectorize(tmp_path / "m.tif", tmp_path / f"m{ending}", context=open_context(None, self.SETS))
+        table = read(tmp_path / f"m{ending}")
+        assert (table["value"].to_list(), table["name"].to_list(), table.crs) == ([4], [NAMES[2]], "EPSG:32633")
+        # seven pixels from side to side, along a diagonal
+        across = 7 * 0.5 / np.sqrt(2)
+        assert table["length_m"].to_list() == pytest.approx(table.length.to_list())
+        assert table["length_m"].iloc[0] == pytest.approx(53 * 0.5 * np.sqrt(2), rel=0.15)
+        assert table["width_m"].iloc[0] == pytest.approx(across, rel=0.15)
+        assert table["width_px"].iloc[0] == pytest.approx(across / 0.5, rel=0.15)
+        assert done.facts == {"lines": 1, "classes": [{"value": 4, "lines": 1, "length_m": pytest.approx(table["length_m"].iloc[0])}]}
+        assert "a 'wide' <road>: 1 line, " in done.text
+
+    def test_widths_are_metres_where_pixels_are_no_squares(self, tmp_path: Path) -> None:
+        grid = replace(DEGREES, transform=Affine(1e-4, 0, 10, 0, -1e-4, 60))
+        roads = np.zeros(grid.shape, np.uint8)
+        roads[5:65, 20:27] = 1
+        roads[30:37, :] = 1
+        with MapWriter(tmp_path / "m.tif", grid, MapStyle(colors={}, legend_json=LEGEND.to_json())) as file:
+            file.write(roads)
+        vectorize(tmp_path / "m.tif", tmp_path / "m.gpkg", context=open_context(None, self.SETS[:1]))
+        table = read(tmp_path / "m.gpkg")
+        upright = (table.bounds["maxy"] - table.bounds["miny"]) > (table.bounds["maxx"] - table.bounds["minx"])
+        ellipsoid = pyproj.Geod(ellps="WGS84")
+        for is_upright, line in zip(upright, table.itertuples(), strict=True):
+            across = (10.0, 60.0, 10.0007, 60.0) if is_upright else (10.0, 60.0, 10.0, 60.0007)
+            assert line.width_m == pytest.approx(ellipsoid.inv(*across)[2], rel=0.1)
+
+    def test_areas_too_wide_are_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        write_map(tmp_path / "m.tif", UTM)
+        with caplog.at_level(logging.WARNING):
+            vectorize(tmp_path / "m.tif", tmp_path / "m.gpkg", context=open_context(None, [*self.SETS, "vectors.widest_px=3"]))
+        assert "of the pixels of a 'wide' <road> are where it is wider than 3 px" in caplog.text
+
+    def test_without_a_place_widths_are_in_pixels_alone(self, tmp_path: Path) -> None:
+        write_map(tmp_path / "m.tif", NOWHERE)
+        done = vectorize(tmp_path / "m.tif", tmp_path / "m.gpkg", context=open_context(None, self.SETS))
+        table = read(tmp_path / "m.gpkg")
+        assert table["width_m"].isna().all()
+        assert table["length_m"].isna().all()
+        assert table["width_px"].notna().all()
+        assert "there are no lengths" in done.text
+
+    def test_simplified_they_have_fewer_corners(self, tmp_path: Path) -> None:
+        write_map(tmp_path / "m.tif", UTM)
+        vectorize(tmp_path / "m.tif", tmp_path / "a.gpkg", context=open_context(None, self.SETS))
+        vectorize(tmp_path / "m.tif", tmp_path / "b.gpkg", context=open_context(None, [*self.SETS, "vectors.simplify_px=2"]))
+        (exact,), (smooth,) = read(tmp_path / "a.gpkg").geometry, read(tmp_path / "b.gpkg").geometry
+        assert len(smooth.coords) < len(exact.coords)
+        assert exact.boundary.equals(smooth.boundary)
+        assert not smooth.has_z

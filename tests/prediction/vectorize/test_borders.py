@@ -9,24 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from tests.prediction.vectorize.fake_raster import FakeRaster
 
 from terrazzo.prediction.vectorize.borders import border_bands
 from terrazzo.prediction.vectorize.joining import joined
-from terrazzo.rasters.raster import Pixels
-from terrazzo.rasters.window import Window
 
-Found = list[tuple[tuple[int, int], str]]
-
-
-class FakeRaster:
-    """An array that is read by window; 255 is not valid."""
-
-    def __init__(self, classes: NDArray[np.uint8]) -> None:
-        self.classes, self.shape = classes, classes.shape
-
-    def read(self, window: Window) -> Pixels:
-        values = self.classes[window.slices]
-        return Pixels(values=values[None], valid=values != 255, holes=None)
+Found = list[tuple[tuple[int, ...], str]]
 
 
 def borders(classes: NDArray[np.uint8], wanted: set[int], rows: int = 1000) -> Found:

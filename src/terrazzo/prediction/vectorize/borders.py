@@ -12,12 +12,11 @@ import shapely
 from numpy.typing import NDArray
 
 from terrazzo.labels.legend import IGNORE
-from terrazzo.prediction.vectorize.joining import LineBand
+from terrazzo.prediction.vectorize.joining import Key, LineBand
 from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.window import Window
 
 Classes = NDArray[np.uint8]
-Pair = tuple[int, int]
 NO_PAIR = -1
 
 
@@ -37,11 +36,11 @@ def border_bands(raster: Raster, wanted: frozenset[int], rows: int) -> Iterator[
         above = classes[-1]
 
 
-def _segments(padded: Classes, top: int, wanted: frozenset[int]) -> dict[Pair, NDArray[np.object_]]:
+def _segments(padded: Classes, top: int, wanted: frozenset[int]) -> dict[Key, NDArray[np.object_]]:
     """Straight lines by their pair of classes, the wanted or the lower one first. padded: the rows from top on, and one above."""
     level = _pairs(padded[:-1], padded[1:], wanted)
     upright = _pairs(padded[1:, :-1], padded[1:, 1:], wanted)
-    found: dict[Pair, NDArray[np.object_]] = {}
+    found: dict[Key, NDArray[np.object_]] = {}
     for code in np.union1d(level[level != NO_PAIR], upright[upright != NO_PAIR]).tolist():
         found[divmod(code, 256)] = _runs(level == code, upright == code, top)
     return found

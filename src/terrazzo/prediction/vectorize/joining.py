@@ -10,8 +10,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-Key = tuple[int, int]
-"""What lines are of: a class and its neighbour."""
+Key = tuple[int, ...]
+"""What lines are of: a class, or a class and its neighbour."""
 NONE = np.zeros(0, np.object_)
 STUB = 1 / 8
 """Far below the length of a piece, in pixels."""
@@ -22,7 +22,7 @@ class LineBand:
     """The lines of some rows, in pieces."""
 
     segments: Mapping[Key, NDArray[np.object_]]
-    """LineStrings in pixels of the whole raster."""
+    """LineStrings in pixels of the whole raster; they may have a third coordinate."""
     end: int
     """The y at which lines may go on in the next band; all of them end there."""
 
@@ -87,15 +87,20 @@ def _whole(key: Key, lines: NDArray[np.object_]) -> Iterator[Lines]:
 
 
 def _directed(line: shapely.LineString) -> shapely.LineString:
-    """The line the same way round whatever pieces it was put together from, without corners on straight stretches."""
-    places = shapely.get_coordinates(line)
+    """The line the same way round whatever pieces it was put together from, without corners on straight stretches.
+
+    Straight is meant in all coordinates that there are.
+    """
+    places = shapely.get_coordinates(line, include_z=line.has_z)
     if line.is_closed:
         places = places[:-1]
         first = int(np.lexsort((places[:, 0], places[:, 1]))[0])
         places = np.roll(places, -first, axis=0)
         places = np.concatenate([places, places[:1]])
-    if tuple(places[::-1][:2, ::-1].ravel()) < tuple(places[:2, ::-1].ravel()):
+    if tuple(places[::-1][:2, 1::-1].ravel()) < tuple(places[:2, 1::-1].ravel()):
         places = places[::-1]
     before, after = places[1:-1] - places[:-2], places[2:] - places[1:-1]
-    straight = (before[:, 0] * after[:, 1] == before[:, 1] * after[:, 0]) & ((before * after).sum(axis=1) > 0)
+    straight = (before[:, 0] * after[:, 1] == before[:, 1] * after[:, 0]) & ((before * after)[:, :2].sum(axis=1) > 0)
+    for plane in range(2) if line.has_z else ():
+        straight &= before[:, plane] * after[:, 2] == before[:, 2] * after[:, plane]
     return shapely.LineString(places[np.concatenate([[True], ~straight, [True]])])

@@ -45,11 +45,12 @@ PREDICT = Verb(
 VECTORIZE = Verb(
     name="vectorize",
     function="terrazzo.workflows.vectorize:vectorize",
-    summary="The classes of a map as polygons or border lines, for a GIS.",
+    summary="The classes of a map as polygons, border lines or centre lines, for a GIS.",
     help="A polygon for each piece of ground of one class, whole across all seams, on rasters of any size. Each has its class (value, "
     "name), pixels, area_m2 and, where STEM_probabilities.tif lies beside the map, confidence: the mean probability of its class. "
-    "--geometry borders writes the lines where classes meet, such as shorelines, with length_m. The ending of OUT chooses the format: "
-    ".gpkg (with a style for QGIS), .parquet (GeoParquet), .fgb or .geojson (in degrees).",
+    "--geometry borders writes the lines where classes meet, such as shorelines, with length_m; --geometry centrelines those along the "
+    "middle of classes, such as roads, also with width_m. The ending of OUT chooses the format: .gpkg (with a style for QGIS), .parquet "
+    "(GeoParquet), .fgb or .geojson (in degrees).",
     arguments=(
         Argument(name="classes", help="A class map, as predict writes it."),
         Argument(name="out", help="File to write; it may not be there yet."),
