@@ -65,6 +65,13 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
 
 
+@pytest.mark.parametrize("nodata", [np.nan, [np.nan, 3.0, None]])
+def test_that_no_value_is_nodata_is_kept(tmp_path: Path, card: ModelCard, nodata: Any) -> None:
+    """Were it lost, the nodata that each file names would hold at prediction, though not in training."""
+    save_bundle(tmp_path / "model", build_network(card.network, 3, 2), card.model_copy(update={"reading": DataOptions(nodata=nodata)}))
+    assert str(load_bundle(tmp_path / "model").card.reading.nodata) == str(nodata)
+
+
 @pytest.mark.parametrize(
     "options",
     [
