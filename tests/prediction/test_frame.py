@@ -86,16 +86,16 @@ def test_only_windows_that_touch_it_are_read(make_predictor: Any, write_tiff: An
     assert len(read) < len(every) / 2
 
 
-def test_from_a_row_on_it_is_the_rest_of_the_same_map(make_bundle: Any, make_predictor: Any, write_tiff: Any) -> None:
+def test_of_some_rows_it_is_a_part_of_the_same_map(make_bundle: Any, make_predictor: Any, write_tiff: Any) -> None:
     path = write_tiff(90, 75, **PLACE)
     for resize in (None, (61, 50)):
         predictor = make_predictor(resizing(make_bundle(), resize))
         job = predictor.open_job(path).within(area_of((90, 75), L_SHAPE))
         whole, _ = predicted(job, predictor)
-        for first in (1, 13, 34):
-            rows = list(predict_rows([replace(job, first_row=first)], predictor, lambda _: None))
+        for first, end in ((1, len(whole)), (13, 14), (0, 34), (34, 35)):
+            rows = list(predict_rows([replace(job, part=range(first, end))], predictor, lambda _: None))
             assert rows[0].row_off == first
-            assert np.array_equal(np.concatenate([piece.indices() for piece in rows]), whole[first:])
+            assert np.array_equal(np.concatenate([piece.indices() for piece in rows]), whole[first:end])
 
 
 def test_without_map_coordinates_the_map_keeps_the_images_size(make_predictor: Any, write_tiff: Any) -> None:

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terrazzo.errors import ConflictError, EnvironmentFault
-from terrazzo.prediction import journal, maps
-from terrazzo.prediction.journal import JOURNAL, Block, Journal, journal_folder
+from terrazzo.prediction import journal, keeping
+from terrazzo.prediction.journal import Block, Journal
+from terrazzo.prediction.journal_folder import JOURNAL, journal_folder
 from terrazzo.prediction.maps import write_maps
 from terrazzo.prediction.refine import crf
 from terrazzo.prediction.stream import Job, Predictor, predict_rows
@@ -35,7 +36,7 @@ MADE_WITH = {"model": "abc", "probabilities": True}
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 24 rows: three rows of windows."""
-    monkeypatch.setattr(maps, "BLOCK_PX", 24 * SHAPE[1] - 30)
+    monkeypatch.setattr(keeping, "BLOCK_PX", 24 * SHAPE[1] - 30)
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ class TestGoingOn:
         with pytest.raises(KeyboardInterrupt):
             save(tmp_path / "out", image, predictor)
         monkeypatch.undo()
-        monkeypatch.setattr(maps, "BLOCK_PX", 24 * SHAPE[1] - 30)
+        monkeypatch.setattr(keeping, "BLOCK_PX", 24 * SHAPE[1] - 30)
         for name in NAMES:
             (tmp_path / "out" / name).unlink()
         save(tmp_path / "out", image, predictor, lambda job: breaking(job, 0))
@@ -393,30 +394,31 @@ def module_predictor(make_predictor: Any) -> Predictor:
     shape=st.tuples(st.integers(1, 70), st.integers(1, 40)),
     working=st.none() | st.tuples(st.integers(8, 50), st.integers(8, 40)),
     overlap=st.sampled_from([0.0, 0.3, 0.5, 0.7]),
-    share=st.floats(0, 0.999),
+    shares=st.tuples(st.floats(0, 0.999), st.floats(0, 1)),
 )
 @settings(max_examples=25, deadline=None)
-def test_rows_from_any_row_on_are_those_of_the_whole_map(
+def test_any_rows_are_those_of_the_whole_map(
     tmp_path_factory: pytest.TempPathFactory,
     module_predictor: Predictor,
     shape: tuple[int, int],
     working: tuple[int, int] | None,
     overlap: float,
-    share: float,
+    shares: tuple[float, float],
 ) -> None:
     path = tmp_path_factory.mktemp("images") / "a.npy"
     np.save(path, np.random.default_rng(shape[0]).normal(50, 20, (2, *shape)).astype(np.float32))
     predictor = replace(module_predictor, options=module_predictor.options.model_copy(update={"overlap": overlap}))
     full = open_raster(path)
     job = predictor.job(open_raster(path, DataOptions(resize=working)), full=full) if working else predictor.job(full)
-    first = int(share * shape[0])
+    first = int(shares[0] * shape[0])
+    part = range(first, max(first + 1, round(shares[1] * shape[0])))
 
     def sums(work: Job) -> tuple[Any, Any]:
         rows = list(predict_rows([work], predictor, lambda _: None))
         assert [each.row_off for each in rows[1:]] == [each.row_end for each in rows[:-1]]
-        assert (rows[0].row_off, rows[-1].row_end) == (work.first_row, shape[0])
+        assert (rows[0].row_off, rows[-1].row_end) == (work.rows.start, work.rows.stop)
         return np.concatenate([each.probabilities() for each in rows], axis=1), np.concatenate([each.indices() for each in rows])
 
-    whole, rest = sums(job), sums(replace(job, first_row=first))
-    assert np.array_equal(whole[0][:, first:], rest[0])
-    assert np.array_equal(whole[1][first:], rest[1])
+    whole, found = sums(job), sums(replace(job, part=part))
+    assert np.array_equal(whole[0][:, part.start : part.stop], found[0])
+    assert np.array_equal(whole[1][part.start : part.stop], found[1])

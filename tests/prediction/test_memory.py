@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.prediction.maps import write_maps
 from terrazzo.prediction.stream import Predictor
 from terrazzo.progress import Silent
@@ -29,7 +29,7 @@ def test_memory_does_not_grow_with_the_height(
     tmp_path: Path, make_bundle: Any, make_predictor: Any, write_tiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # both are written with a journal, whose blocks are whole long before the lower one ends
-    monkeypatch.setattr(maps, "BLOCK_PX", BLOCK_PX)
+    monkeypatch.setattr(keeping, "BLOCK_PX", BLOCK_PX)
     predictor = make_predictor(make_bundle(window=(64, 64)), batch_size=4, overlap=0, probabilities=True, median=3)
     layout = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "zstd"}
     low, high = (write_tiff(height, 130, f"{height}.tif", **layout) for height in (1024, 8192))

@@ -15,8 +15,9 @@ from terrazzo.errors import RasterError
 from terrazzo.labels.area import Area
 from terrazzo.labels.burn import PixelPolygons
 from terrazzo.labels.legend import IGNORE
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.prediction.maps import write_maps
+from terrazzo.prediction.parts import begin_maps, parts_of, predict_part
 from terrazzo.prediction.stream import Predictor, predict_rows
 from terrazzo.progress import Silent
 from terrazzo.rasters.options import DataOptions
@@ -72,7 +73,7 @@ def test_the_map_has_no_data_there_and_nowhere_else(
 
 def test_it_is_known_after_going_on(tmp_path: Path, image: Path, make_predictor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though its block is above what is read again."""
-    monkeypatch.setattr(maps, "BLOCK_PX", SHAPE[1] * 8)
+    monkeypatch.setattr(keeping, "BLOCK_PX", SHAPE[1] * 8)
     break_block(image, Window(col_off=0, row_off=0, width=16, height=16))
     predictor, out = make_predictor(), tmp_path / "map.tif"
     job = predictor.open_job(image)
@@ -89,6 +90,20 @@ def test_it_is_known_after_going_on(tmp_path: Path, image: Path, make_predictor:
         write_maps({out: job}, predictor, Silent())
     _, found = saved(out, image, predictor)
     assert found == [Window(col_off=0, row_off=0, width=16, height=16)]
+
+
+def test_it_is_known_to_who_joins_parts(tmp_path: Path, image: Path, make_predictor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_block(image)
+    predictor = make_predictor()
+    expected, gaps = saved(tmp_path / "whole.tif", image, predictor)
+    monkeypatch.setattr(keeping, "BLOCK_PX", SHAPE[1] * 8)
+    parted = {tmp_path / "map.tif": predictor.open_job(image)}
+    begin_maps(parted, predictor, [])
+    for part in parts_of(2):
+        predict_part({tmp_path / "map.tif": predictor.open_job(image)}, part, predictor, Silent())
+    found = saved(tmp_path / "map.tif", image, predictor)
+    assert np.array_equal(found[0], expected)
+    assert found[1] == gaps == [BROKEN]
 
 
 def test_at_another_working_size_gaps_are_in_the_images_own_pixels(

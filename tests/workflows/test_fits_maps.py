@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import RasterError, UsageError
 from terrazzo.labels.carried import carried_legend
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.rasters.raster import open_raster
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.predict import predict
@@ -89,7 +89,7 @@ def test_a_large_frame_goes_on_where_it_was_broken_off(
     tiny_run: Any, tmp_path: Path, frame: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch, breaking_off: Any
 ) -> None:
     context = context_of(None, "prediction.format='fits'", "prediction.hdu=2")
-    monkeypatch.setattr(maps, "BLOCK_PX", 8 * 48 - 1)
+    monkeypatch.setattr(keeping, "BLOCK_PX", 8 * 48 - 1)
     predict(tiny_run.run, [frame], tmp_path / "whole", context)
     with breaking_off(2):
         predict(tiny_run.run, [frame], tmp_path / "out", context)

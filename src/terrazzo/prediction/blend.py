@@ -59,6 +59,10 @@ class BlendedRows:
         """The first row below."""
         return self.row_off + len(self.totals)
 
+    def touches(self, rows: range) -> bool:
+        """Whether one of them is among rows of the map."""
+        return self.row_off < rows.stop and self.row_end > rows.start
+
     def between(self, start: int, end: int) -> "BlendedRows":
         """Those from a row of the map on and above another; one of them at least must lie there."""
         top, bottom = max(0, start - self.row_off), end - self.row_off

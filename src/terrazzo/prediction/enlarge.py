@@ -44,31 +44,31 @@ class Sizes:
     def columns(self) -> "_Between":
         return _Between.of(self.working[1], self.full[1]).part(slice(self.mapped.col_off, self.mapped.col_end), self.worked.col_off)
 
-    def first_needed(self, row: int) -> int:
-        """The first of the working rows that a row of the map is made of; both counted within their parts."""
-        return int(self.rows.first[row])
+    def needed(self, rows: range) -> range:
+        """The working rows that rows of the map are made of; both counted within their parts. rows: one at least."""
+        return range(int(self.rows.first[rows.start]), int(self.rows.second[rows.stop - 1]) + 1)
 
 
-def at_full_size(pieces: Iterable[BlendedRows], sizes: Sizes, read: Read, first_row: int = 0) -> Iterator[BlendedRows]:
+def at_full_size(pieces: Iterable[BlendedRows], sizes: Sizes, read: Read, wanted: range | None = None) -> Iterator[BlendedRows]:
     """Finished rows of the image, in order.
 
     Probabilities are interpolated linearly between the working pixels that have one. A pixel is valid where the image's own is.
 
-    pieces: from top to bottom, every working row once, from the one on that is first needed. read: reads a window of the map's own
-    pixels. first_row: of the map, from which on rows are wanted.
+    pieces: from top to bottom, every working row once that is needed. read: reads a window of the map's own pixels.
+    wanted: rows of the map; None: all.
     """
     columns, rows = sizes.columns, sizes.rows
-    height = sizes.mapped.height
+    wanted = range(sizes.mapped.height) if wanted is None else wanted
     kept = _Shares.none()
-    done = first_row
+    done = wanted.start
     for piece in pieces:
         kept = kept.followed_by(_Shares.of(piece))
-        ready = int(np.searchsorted(rows.second, kept.row_off + kept.height))
+        ready = min(int(np.searchsorted(rows.second, kept.row_off + kept.height)), wanted.stop)
         if ready > done:
             yield _enlarged(kept, rows.part(slice(done, ready), kept.row_off), columns, read, done)
         done = ready
         # the next rows of the image may lie below the last working row that is there
-        if done < height:
+        if done < wanted.stop:
             kept = kept.from_row(int(rows.first[done]))
 
 

@@ -23,22 +23,23 @@ REACH_PX = 1
 """How far a pixel of the map is interpolated from, in pixels of the size that the model reads."""
 
 
-def first_needed(raster: Raster, full: Raster, row: int) -> int:
-    """The first row of what the model reads that a row of the map is made of."""
+def rows_needed(raster: Raster, full: Raster, rows: range) -> range:
+    """The rows of what the model reads that rows of the map, one at least, are made of."""
     if _resized(raster, full):
-        return Sizes.of(raster, full).first_needed(row)
-    return row + full.window.row_off - raster.window.row_off
+        return Sizes.of(raster, full).needed(rows)
+    below = full.window.row_off - raster.window.row_off
+    return range(rows.start + below, rows.stop + below)
 
 
 def on_map(
-    pieces: Iterator[BlendedRows], raster: Raster, full: Raster, area: Area | None, read: Read, first_row: int
+    pieces: Iterator[BlendedRows], raster: Raster, full: Raster, area: Area | None, read: Read, wanted: range
 ) -> Iterator[BlendedRows]:
     """The finished rows of what the model reads as those of the map.
 
-    raster: what the model reads. full: what the map has the grid of. read: reads a window of it. first_row: from which on rows are wanted.
+    raster: what the model reads. full: what the map has the grid of. read: reads a window of it. wanted: rows of the map.
     """
     if _resized(raster, full):
-        rows = at_full_size(pieces, Sizes.of(raster, full), read, first_row)
+        rows = at_full_size(pieces, Sizes.of(raster, full), read, wanted)
     else:
         place = full.window.inside(raster.window)
         rows = (part for piece in pieces if (part := piece.part(*place)) is not None)

@@ -1,16 +1,17 @@
-"""The journal of a map: its finished rows on disk, so that a prediction that is broken off goes on after them.
+"""The journal of a map: its finished rows on disk, so that a prediction that is broken off goes on, and several can share one.
 
-OUT/.NAME-MARK.part/   journal.jsonl   what the map is made with, then a line for each finished block
-                       0.block         class indices of rows 0 on, and the layers beside them, compressed
-                       4096.block      ...
-                       NAME            the map itself, until it is whole and is moved to OUT
+OUT/.NAME-MARK.part/   journal.jsonl     what the map is made with, then a line for each finished block
+                       part-2-of-4.jsonl lines of the blocks that the second of four processes finished
+                       0.block           class indices of rows 0 on, and the layers beside them, compressed
+                       4096.block        ...
+                       NAME              the map itself, until it is whole and is moved to OUT
 """
 
-import fcntl
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from bisect import insort
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrazzo.errors import ConflictError, EnvironmentFault
+from terrazzo.prediction.hold import hold
+from terrazzo.prediction.journal_folder import (
+    BEGINNING,
+    JOURNAL,
+    LINES,
+    Entry,
+    begun_with,
+    journal_folder,
+    names_of,
+    read_lines,
+    remove_journal,
+)
 from terrazzo.prediction.packing import packed, unpacked
-from terrazzo.rasters.download.names import short_name
-
-JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,30 +49,13 @@ class Block:
     """What else is to be known of these rows when they are not predicted again; of JSON's types."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A block as the journal knows it."""
-
-    row_off: int
-    rows: int
-    sizes: tuple[int, int]
-    """Bytes of the indices and of the layers, compressed; one after the other they are the file."""
-    checksum: int
-    """CRC-32 of the file."""
-    notes: Mapping[str, Any]
-
-    @property
-    def row_end(self) -> int:
-        """The first row below the block."""
-        return self.row_off + self.rows
-
-
 class Journal:
-    """The finished rows of one map. While it is open, no other process uses it."""
+    """The finished rows of one map. While it is open, no other process uses it, or only processes that make other parts of the map."""
 
-    def __init__(self, path: Path, made_with: Mapping[str, Any], width: int, bands: int) -> None:
+    def __init__(self, path: Path, made_with: Mapping[str, Any], width: int, bands: int, part: str | None = None) -> None:
         """path: of the map. made_with: all that its bytes depend on; of JSON's types. width: of the map. bands: of the layers beside it.
 
+        part: the name of what alone is to be added here, while other processes add others; None: this process does it all.
         Raises ConflictError if there is a journal of a map that is made otherwise.
         """
         self.path = path
@@ -70,17 +63,33 @@ class Journal:
         self._made_with = dict(made_with)
         self._width = width
         self._bands = bands
-        self._descriptor: int | None = None
+        self._part = part
+        self._held: list[int] = []
+        """What is held while the journal is open; the last is what lines are added to."""
         self.entries: list[Entry] = self._load()
+        """From top to bottom, no row in two of them."""
 
     @property
     def rows_done(self) -> int:
-        """Rows from the top that need not be predicted again."""
-        return self.entries[-1].row_end if self.entries else 0
+        """How many rows need not be predicted again."""
+        return sum(entry.rows for entry in self.entries)
 
-    def replay(self) -> Iterator[Block]:
-        """The blocks that are finished, from the top. Raises EnvironmentFault if the disk gives back other bytes than it did."""
+    def missing(self, rows: range) -> list[range]:
+        """Of rows of the map, those that are not finished, from the top."""
+        gaps, row = [], rows.start
         for entry in self.entries:
+            gaps.append(range(row, min(entry.row_off, rows.stop)))
+            row = max(row, entry.row_end)
+        return [gap for gap in [*gaps, range(row, rows.stop)] if gap]
+
+    def replay(self, rows: range | None = None) -> Iterator[Block]:
+        """The blocks that are finished, from the top; of those that begin in rows, if any are given.
+
+        Raises EnvironmentFault if the disk gives back other bytes than it did.
+        """
+        for entry in list(self.entries):
+            if rows is not None and entry.row_off not in rows:
+                continue
             data = self._read(entry)
             if data is None:
                 raise EnvironmentFault(
@@ -95,7 +104,7 @@ class Journal:
             )
 
     def add(self, block: Block) -> None:
-        """Keep the next finished rows; they count once the disk has given them back as they are.
+        """Keep finished rows; they count once the disk has given them back as they are.
 
         Raises EnvironmentFault if they cannot be kept; what was kept before still is.
         """
@@ -110,7 +119,13 @@ class Journal:
                     f"{self.folder}: what was written does not read back as it was. Free the disk or choose another folder."
                 )
             self._note(asdict(entry))
-        self.entries.append(entry)
+        insort(self.entries, entry, key=lambda each: each.row_off)
+
+    def begin(self) -> None:
+        """Write down what the map is made with, if nobody has. Raises as opening the journal for all of the map."""
+        if begun_with(self.path) is None:
+            with Journal(self.path, self._made_with, self._width, self._bands):
+                pass
 
     def remove(self) -> None:
         """Remove the journal and what it kept, nothing else."""
@@ -118,54 +133,59 @@ class Journal:
 
     def __enter__(self) -> Self:
         """Take hold of it. Raises ConflictError if another process has, EnvironmentFault if it cannot be written."""
-        with self._writing():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            self._take_hold()
+            with self._writing():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._hold(JOURNAL, shared=self._part is not None)
+                if self._part is not None:
+                    self._hold(self._part + LINES)
+            before, self.entries = self.entries, self._load()
+            if self._part is None:
+                self._settle(before)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        while self._held:
+            os.close(self._held.pop())
 
-    def _take_hold(self) -> None:
-        assert self._descriptor is not None, "the journal was opened just now"
-        held_by_another = f"{self.path} is being made by another process. Wait for it, or give another OUT."
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError(held_by_another) from error
-        before = self.rows_done
-        self.entries = self._load()
-        if self.rows_done != before:
-            raise ConflictError(held_by_another)
-        kept = {self._file(entry.row_off).name for entry in self.entries}
+    def _hold(self, name: str, *, shared: bool = False) -> None:
+        descriptor = hold(self.folder / name, shared=shared)
+        if descriptor is None:
+            raise self._held_by_another
+        self._held.append(descriptor)
+
+    def _settle(self, before: Sequence[Entry]) -> None:
+        """Remove what nobody needs any more, of a map that this process has for itself. before: what was finished when it was looked at."""
+        if self.entries != before:
+            raise self._held_by_another
+        kept = {BEGINNING, JOURNAL, *(self._file(entry.row_off).name for entry in self.entries)}
         with self._writing():
-            for name in _ours(self.folder):
-                if name not in kept:
+            for name in names_of(self.folder):
+                if name not in kept and not (self.entries and name.endswith(LINES)):
                     (self.folder / name).unlink(missing_ok=True)
             if not self.entries:
-                os.ftruncate(self._descriptor, 0)
+                os.ftruncate(self._held[-1], 0)
                 self._note({"made_with": self._made_with})
 
+    @property
+    def _held_by_another(self) -> ConflictError:
+        return ConflictError(f"{self.path} is being made by another process. Wait for it, or give another OUT.")
+
     def _load(self) -> list[Entry]:
-        """The blocks from the top on that are whole."""
-        made_with, found = _parse(self.folder / JOURNAL)
+        """The blocks that are whole, from the top."""
+        made_with, found = read_lines(self.folder)
         if made_with is not None and made_with != self._made_with:
             raise ConflictError(
                 f"{self.folder} holds an unfinished map, made with {_difference(made_with, self._made_with)}. "
                 "Run what began it to its end, remove that folder, or give another OUT."
             )
         entries: list[Entry] = []
-        row = 0
-        while made_with is not None and row in found and self._read(found[row]) is not None:
-            entries.append(found[row])
-            row = found[row].row_end
+        for entry in found if made_with is not None else ():
+            if (not entries or entry.row_off >= entries[-1].row_end) and self._read(entry) is not None:
+                entries.append(entry)
         return entries
 
     def _read(self, entry: Entry) -> bytes | None:
@@ -180,12 +200,12 @@ class Journal:
         return self.folder / f"{row_off}.block"
 
     def _note(self, line: Mapping[str, Any]) -> None:
-        assert self._descriptor is not None, "the journal is open while rows are kept"
+        assert self._held, "the journal is open while rows are kept"
         # a line that was broken off is ended, so that this one is whole
         view = memoryview(f"\n{json.dumps(line)}\n".encode())
         while view:
-            view = view[os.write(self._descriptor, view) :]
-        os.fsync(self._descriptor)
+            view = view[os.write(self._held[-1], view) :]
+        os.fsync(self._held[-1])
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -198,49 +218,6 @@ class Journal:
                 f"{self.folder} cannot be written: {error.strerror or error}. Free the disk or choose another folder; "
                 "the same command goes on after what is finished."
             ) from error
-
-
-def journal_folder(path: Path) -> Path:
-    """Where the journal of a map is, if it has one."""
-    return short_name(path, ".part")
-
-
-def begun_with(path: Path) -> dict[str, Any] | None:
-    """What the journal of a map says it is made with; None if there is none."""
-    return _parse(journal_folder(path) / JOURNAL)[0]
-
-
-def remove_journal(path: Path) -> None:
-    """Remove the journal of a map, if it has one, and what it kept; files of others in its folder are left, and it with them."""
-    folder = journal_folder(path)
-    if not folder.is_dir():
-        return
-    for name in [*_ours(folder), JOURNAL]:
-        (folder / name).unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
-
-
-def _ours(folder: Path) -> list[str]:
-    """Names in the folder of a journal that this program gives; files that were being written are among them."""
-    return [entry.name for entry in folder.iterdir() if entry.name.endswith((".block", ".half", ".tif", ".png", ".fits"))]
-
-
-def _parse(path: Path) -> tuple[dict[str, Any] | None, dict[int, Entry]]:
-    """What a journal was begun with, and its blocks by their first row; lines that are not whole are passed over."""
-    made_with: dict[str, Any] | None = None
-    found: dict[int, Entry] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
-        try:
-            fact = json.loads(line)
-            if "made_with" in fact:
-                made_with = dict(fact["made_with"])
-            else:
-                entry = Entry(**{**fact, "sizes": (int(fact["sizes"][0]), int(fact["sizes"][1]))})
-                found[entry.row_off] = entry
-        except (ValueError, TypeError, KeyError, IndexError):
-            continue
-    return made_with, found
 
 
 def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:

@@ -44,9 +44,13 @@ class SlidingGrid:
     def col_starts(self) -> list[int]:
         return _starts(self.shape[1], self.size[1], self.stride[1])
 
-    def row_starts_from(self, row: int) -> list[int]:
-        """The starts of the rows of windows that touch a row of the raster, or rows below it."""
-        return [start for start in self.row_starts if start + self.size[0] > row]
+    def row_starts_touching(self, rows: range) -> list[int]:
+        """The starts of the rows of windows that touch rows of the raster; none of an empty range."""
+        return [start for start in self.row_starts if rows and start < rows.stop and start + self.size[0] > rows.start]
+
+    def untouched_to(self, row_start: int) -> int:
+        """Up to where no row of windows below one touches the raster: the start of the next, or the end of the raster."""
+        return row_start + self.stride[0] if row_start < self.row_starts[-1] else self.shape[0]
 
     def around(self, window: Window) -> Window:
         """What the windows that share a pixel with a window of the raster hold together.

@@ -25,7 +25,7 @@ from terrazzo.prediction.engines.engine import Engine, PredictedWindow, ReadWind
 from terrazzo.prediction.engines.ensemble import EnsembleChooser, runtime_facts
 from terrazzo.prediction.engines.probe import Work, noise
 from terrazzo.prediction.ensemble import check_thresholds
-from terrazzo.prediction.frame import first_needed, frame, on_map, touching
+from terrazzo.prediction.frame import frame, on_map, rows_needed, touching
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.prediction.refine.objects.cleaning import Cleaning
 from terrazzo.prediction.refine.rows import RowsT
@@ -56,22 +56,23 @@ class Job:
     """Whether the image is read at the model's cell size instead of its own."""
     gaps: Gaps | None = None
     """Takes up what of the image cannot be read; None: that is an error."""
-    first_row: int = 0
-    """The row of the map from which on rows are wanted: those above are done."""
+    part: range | None = None
+    """The rows of the map that are wanted: others are done, or done elsewhere; None: all are."""
 
     @property
-    def first_working_row(self) -> int:
-        """The row of `raster` that is needed first for those rows of the map."""
-        if self.full is None:
-            return self.first_row
-        if self.first_row >= self.full.shape[0]:
-            return self.raster.shape[0]
-        return first_needed(self.raster, self.full, self.first_row)
+    def rows(self) -> range:
+        """The rows of the map that are wanted."""
+        return range(self.mapped.shape[0]) if self.part is None else self.part
+
+    @property
+    def working_rows(self) -> range:
+        """The rows of `raster` that those rows of the map are made of."""
+        return self.rows if self.full is None or not self.rows else rows_needed(self.raster, self.full, self.rows)
 
     @property
     def row_starts(self) -> list[int]:
         """The starts of the rows of windows that are to be predicted."""
-        return self.grid.row_starts_from(self.first_working_row)
+        return self.grid.row_starts_touching(self.working_rows)
 
     @property
     def mapped(self) -> Raster:
@@ -254,30 +255,29 @@ def predict_rows(jobs: Sequence[Job], predictor: Predictor, advance: Advance) ->
             yield from pieces
         else:
             with each.full as full:
-                yield from on_map(pieces, each.raster, full, each.area, partial(each.read, full), each.first_row)
+                yield from on_map(pieces, each.raster, full, each.area, partial(each.read, full), each.rows)
 
 
 def rows_of(job: Job, pieces: Iterator[RowsT]) -> Iterator[RowsT]:
     """Of the rows of several jobs, those of the one whose turn it is."""
-    done = job.first_row
-    while done < job.mapped.shape[0]:
+    done = job.rows.start
+    while done < job.rows.stop:
         rows = next(pieces)
         yield rows
         done = rows.row_end
 
 
 def _blended(job: Job, band: BlendBand, predicted: Iterator[PredictedWindow], advance: Advance) -> Iterator[BlendedRows]:
-    """The finished rows of one raster, from the first that is needed on: all windows that touch those are there."""
-    grid, starts, first = job.grid, job.row_starts, job.first_working_row
-    for number, row_off in enumerate(starts):
+    """The finished rows of one raster, of those that are needed: all windows that touch these are there."""
+    grid, needed = job.grid, job.working_rows
+    for row_off in job.row_starts:
         for _ in grid.col_starts:
             window, probabilities = next(predicted)
             band.add(window.window, window.valid, probabilities)
             advance(1)
-        end = starts[number + 1] if number + 1 < len(starts) else grid.shape[0]
-        for rows in band.take(row_off, end - row_off):
-            if rows.row_end > first:
-                yield rows.between(first, rows.row_end)
+        for rows in band.take(row_off, grid.untouched_to(row_off) - row_off):
+            if rows.touches(needed):
+                yield rows.between(needed.start, needed.stop)
 
 
 def _read(jobs: Iterable[Job], scalings: Sequence[Scaling]) -> Iterator[ReadWindow]:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from terrazzo.errors import ConflictError, EnvironmentFault
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.prediction.engines import choose, openvino_engine
 from terrazzo.prediction.engines.choose import Chooser
 from terrazzo.prediction.engines.forward import Means
 from terrazzo.prediction.engines.probe import Tried, Work, fault_of, noise, tried
-from terrazzo.prediction.journal import JOURNAL, journal_folder
+from terrazzo.prediction.journal_folder import JOURNAL, journal_folder
 from terrazzo.prediction.maps import write_maps
 from terrazzo.prediction.options import PredictionOptions
 from terrazzo.progress import Silent
@@ -140,7 +140,7 @@ class TestGoingOn:
 
     @pytest.fixture(autouse=True)
     def _small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(maps, "BLOCK_PX", 1000)
+        monkeypatch.setattr(keeping, "BLOCK_PX", 1000)
 
     def _break_off(self, target: Path, predictor: Any, image: Path) -> dict[str, Any]:
         job = predictor.open_job(image)

@@ -31,18 +31,18 @@ class Blocks:
     rows: int
     begun: list[int]
 
-    def first_needed(self, row: int) -> int:
-        return row // self.rows * self.rows
+    def needed(self, wanted: range, height: int) -> range:
+        return range(wanted.start // self.rows * self.rows, wanted.stop)
 
-    def run(self, rows: Iterator[BlendedRows], job: Job, first_row: int) -> Iterator[BlendedRows]:
+    def run(self, rows: Iterator[BlendedRows], job: Job, wanted: range) -> Iterator[BlendedRows]:
         for piece in rows:
             self.begun.append(piece.row_off)
             sums = piece.sums.copy()
             for row in range(piece.row_off, piece.row_end):
                 if row % self.rows == 0:
                     sums[:, row - piece.row_off, ::2] = 0
-            if piece.row_end > first_row:
-                yield replace(piece, sums=sums).between(first_row, piece.row_end)
+            if piece.touches(wanted):
+                yield replace(piece, sums=sums).between(wanted.start, wanted.stop)
 
 
 def blended(predictor: Predictor, job: Job) -> BlendedRows:
@@ -59,7 +59,7 @@ def shares(rows: list[FinishedRows]) -> NDArray[np.uint16]:
     return np.concatenate([each.blended.probabilities() for each in rows], axis=1)
 
 
-def test_stages_in_their_order_from_any_row_on(make_predictor: Any, write_tiff: Any) -> None:
+def test_stages_in_their_order_for_any_rows(make_predictor: Any, write_tiff: Any) -> None:
     predictor, path = make_predictor(), write_tiff(61, 23)
     begun: list[int] = []
     refiner = Refiner(
@@ -68,26 +68,26 @@ def test_stages_in_their_order_from_any_row_on(make_predictor: Any, write_tiff: 
     )
     job = predictor.open_job(path)
     whole = blended(predictor, job)
-    cleared = next(Blocks(rows=7, begun=[]).run(iter([whole]), job, 0))
+    cleared = next(Blocks(rows=7, begun=[]).run(iter([whole]), job, job.rows))
     expected = majority(majority(cleared.indices(), 2), 3)
     assert not np.array_equal(expected, majority(majority(whole.indices(), 2), 3))
     assert not np.array_equal(expected, majority(majority(cleared.indices(), 3), 2))
-    for first_row in (0, 4, 30, 60):
+    for first_row, end in ((0, 61), (0, 1), (4, 33), (30, 31), (30, 58), (60, 61)):
         begun.clear()
-        wanted = replace(job, first_row=first_row)
+        wanted = replace(job, part=range(first_row, end))
         needed = refiner.needed(wanted)
-        # 3 + 2 rows above, and up to the block that these begin in
-        assert needed.first_row == max(0, first_row - 5) // 7 * 7
+        # 3 + 2 rows above and below, and up to the block that these begin in
+        assert needed.rows == range(max(0, first_row - 5) // 7 * 7, min(61, end + 5))
         pieces = predict_rows([needed], predictor, lambda _: None)
         found = list(refiner.finish(wanted, pieces))
-        assert begun[0] == needed.first_row
-        assert np.array_equal(np.concatenate([each.indices for each in found]), expected[first_row:])
-        assert np.array_equal(shares(found), cleared.probabilities()[:, first_row:])
+        assert begun[0] == needed.rows.start
+        assert np.array_equal(np.concatenate([each.indices for each in found]), expected[first_row:end])
+        assert np.array_equal(shares(found), cleared.probabilities()[:, first_row:end])
 
 
 def test_nothing_is_needed_of_a_finished_map(make_predictor: Any, write_tiff: Any) -> None:
     predictor = make_predictor(median=3)
-    job = replace(predictor.open_job(write_tiff(40, 23)), first_row=40)
+    job = replace(predictor.open_job(write_tiff(40, 23)), part=range(40, 40))
     assert Refiner.of(predictor).needed(job).row_starts == []
     assert list(finished_rows([job], predictor, lambda _: None)) == []
 

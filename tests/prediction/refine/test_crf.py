@@ -184,16 +184,19 @@ class TestStage:
     def stage(self, scaling: Scaling, **changes: Any) -> CrfStage:
         return CrfStage(field=replace(FIELD, **changes), scaling=scaling, device=torch.device("cpu"))
 
-    def rows(self, shares: Shares, first_row: int = 0, step: int = 37, unknown: NDArray[np.bool_] | None = None) -> Iterator[BlendedRows]:
+    def rows(
+        self, shares: Shares, part: range | None = None, step: int = 37, unknown: NDArray[np.bool_] | None = None
+    ) -> Iterator[BlendedRows]:
         sums = np.rint(shares * PROBABILITY_ONE).astype(np.uint32)
-        for row in range(first_row, sums.shape[1], step):
-            part = slice(row, row + step)
-            valid = np.ones(sums[0, part].shape, np.bool_)
+        given = part or range(sums.shape[1])
+        for row in given[::step]:
+            piece = slice(row, min(row + step, given.stop))
+            valid = np.ones(sums[0, piece].shape, np.bool_)
             totals = np.ones(valid.shape, np.uint32)
             if unknown is not None:
-                valid &= ~unknown[part]
+                valid &= ~unknown[piece]
                 totals[:, 7] = 0
-            yield BlendedRows(row_off=row, sums=sums[:, part], totals=totals, valid=valid)
+            yield BlendedRows(row_off=row, sums=sums[:, piece], totals=totals, valid=valid)
 
     def whole(self, pieces: Iterator[BlendedRows]) -> NDArray[np.uint16]:
         return np.concatenate([each.probabilities() for each in pieces], axis=1)
@@ -204,7 +207,7 @@ class TestStage:
         job, scaling = self.job(tmp_path, image)
         stage = self.stage(scaling)
         assert stage._grid((300, 420)).size == (256, 256)
-        found = self.whole(stage.run(self.rows(shares), job, 0)) / PROBABILITY_ONE
+        found = self.whole(stage.run(self.rows(shares), job, job.rows)) / PROBABILITY_ONE
         expected = refined(shares, image)
         difference = np.abs(found - expected).max(axis=0)
         assert difference.mean() < 1e-4
@@ -215,25 +218,34 @@ class TestStage:
         seams = [column - 1 for column in (64 + 128, 64 + 256)]
         assert jumps[:, seams].mean() < 1.5 * jumps.mean()
 
-    def test_the_same_from_any_row_on_and_however_rows_come(self, tmp_path: Path, small_windows: None) -> None:
+    def test_the_same_for_any_rows_and_however_they_come(self, tmp_path: Path, small_windows: None) -> None:
         image, truth = scene(300, 150)
         shares = noisy(truth, 3)
         job, scaling = self.job(tmp_path, image)
         stage = self.stage(scaling, iterations=3)
-        expected = self.whole(stage.run(self.rows(shares), job, 0))
-        for first_row, step in ((0, 300), (1, 1), (128, 50), (255, 7), (256, 64), (299, 10)):
-            needed = stage.first_needed(first_row)
-            assert needed == max(0, -(-(first_row - 255) // 128)) * 128
-            found = list(stage.run(self.rows(shares, needed, step), job, first_row))
+        expected = self.whole(stage.run(self.rows(shares), job, job.rows))
+        for first_row, end, step in (
+            (0, 300, 300),
+            (0, 100, 30),
+            (1, 300, 1),
+            (128, 129, 50),
+            (255, 299, 7),
+            (256, 300, 64),
+            (299, 300, 10),
+        ):
+            needed = stage.needed(range(first_row, end), 300)
+            # windows of 256 rows at 0 and 128
+            assert needed == range(0 if first_row < 256 else 128, 256 if end <= 128 else 300)
+            found = list(stage.run(self.rows(shares, needed, step), job, range(first_row, end)))
             assert found[0].row_off == first_row
-            assert np.array_equal(self.whole(iter(found)), expected[:, first_row:])
+            assert np.array_equal(self.whole(iter(found)), expected[:, first_row:end])
 
     def test_what_has_no_prediction_or_no_data_has_none_afterwards(self, tmp_path: Path, small_windows: None) -> None:
         image, truth = scene(90, 70)
         hole = np.zeros(truth.shape, np.bool_)
         hole[30:60, 20:50] = True
         job, scaling = self.job(tmp_path, image)
-        pieces = list(self.stage(scaling, iterations=2).run(self.rows(noisy(truth, 3), unknown=hole), job, 0))
+        pieces = list(self.stage(scaling, iterations=2).run(self.rows(noisy(truth, 3), unknown=hole), job, job.rows))
         assert np.array_equal(np.concatenate([each.valid for each in pieces]), ~hole)
         found = self.whole(iter(pieces))
         assert np.array_equal((found == 0).all(axis=0), hole | (np.arange(70) == 7))

@@ -30,11 +30,11 @@ def rows_of(indices: Indices, cuts: list[int]) -> Iterator[FinishedRows]:
         yield FinishedRows(blended=blended, indices=classes)
 
 
-def filtered(stage: Neighbourhood, indices: Indices, cuts: list[int], first_row: int) -> Indices:
+def filtered(stage: Neighbourhood, indices: Indices, cuts: list[int], wanted: range) -> Indices:
     job: Any = SimpleNamespace(mapped=SimpleNamespace(shape=indices.shape))
-    found = list(stage.run(rows_of(indices, cuts), job, first_row))
+    found = list(stage.run(rows_of(indices, cuts), job, wanted))
     numbers = np.concatenate([each.blended.sums[0, :, 0] for each in found])
-    assert numbers.tolist() == list(range(first_row, len(indices)))
+    assert numbers.tolist() == list(wanted)
     assert [each.row_off for each in found] == [each.blended.sums[0, 0, 0] for each in found]
     return np.concatenate([each.indices for each in found])
 
@@ -67,9 +67,10 @@ def test_rows_are_those_of_the_whole_map(data: st.DataObject) -> None:
         st.sampled_from([(only(majority=side), naive_majority(indices, side)), (only(median=side), majority(indices, side))])
     )
     first_row = data.draw(st.integers(0, height - 1))
-    start = stage.first_needed(first_row)
-    cuts = sorted({start, height, *data.draw(st.lists(st.integers(start, height), max_size=8))})
-    assert np.array_equal(filtered(stage, indices, cuts, first_row), expected[first_row:])
+    wanted = range(first_row, data.draw(st.integers(first_row + 1, height)))
+    needed = stage.needed(wanted, height)
+    cuts = sorted({needed.start, needed.stop, *data.draw(st.lists(st.integers(needed.start, needed.stop), max_size=8))})
+    assert np.array_equal(filtered(stage, indices, cuts, wanted), expected[first_row : wanted.stop])
     assert np.array_equal(expected == IGNORE, indices == IGNORE)
 
 
@@ -77,7 +78,7 @@ def test_a_speck_goes_and_a_block_stays() -> None:
     indices = np.zeros((9, 9), np.uint8)
     indices[1, 1] = 1
     indices[4:8, 4:8] = 2
-    found = filtered(only(majority=3), indices, [0, 2, 5, 9], 0)
+    found = filtered(only(majority=3), indices, [0, 2, 5, 9], range(9))
     assert found[1, 1] == 0
     assert (found[5:7, 5:7] == 2).all()
 

@@ -58,8 +58,8 @@ def image(write_tiff: Any) -> Path:
     return path
 
 
-def classes(predictor: Predictor, path: Path, first_row: int = 0) -> NDArray[np.uint8]:
-    job = replace(predictor.open_job(path), first_row=first_row)
+def classes(predictor: Predictor, path: Path, part: range | None = None) -> NDArray[np.uint8]:
+    job = replace(predictor.open_job(path), part=part)
     return np.concatenate([rows.indices for rows in finished_rows([job], predictor, lambda _: None)])
 
 
@@ -79,7 +79,7 @@ def test_is_the_threshold_of_all_probabilities_of_the_image(
     assert np.array_equal(found, expected)
     assert not np.array_equal(found, np.concatenate([each.indices() for each in rows]))
     assert f"Otsu's threshold of 'wood' is {level / PROBABILITY_ONE:.4f}" in caplog.text
-    assert np.array_equal(classes(predictor, image, 40), expected[40:])
+    assert np.array_equal(classes(predictor, image, range(40, 52)), expected[40:52])
     told = [each.blended.probabilities() for each in finished_rows([predictor.open_job(image)], predictor, lambda _: None)]
     assert np.array_equal(np.concatenate(told, axis=1), shares)
 

@@ -9,7 +9,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from terrazzo.errors import DataError, RecipeError
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.prediction.maps import follow_maps, write_maps
 from terrazzo.prediction.prediction import Prediction
 from terrazzo.prediction.refine.chain import finished_rows
@@ -63,7 +63,7 @@ def test_maps_on_disk(
     layers: bool,  # noqa: FBT001
     journal_px: int,
 ) -> None:
-    monkeypatch.setattr(maps, "BLOCK_PX", journal_px)
+    monkeypatch.setattr(keeping, "BLOCK_PX", journal_px)
     plain, predictor = make_predictor(probabilities=layers), make_predictor(probabilities=layers, **OPTIONS)
     for name, each in {"plain": plain, "cleaned": predictor}.items():
         out = tmp_path / name / "image_predseg.tif"
@@ -107,7 +107,7 @@ def test_what_is_counted_is_what_is_written(
 ) -> None:
     predictor = make_predictor(min_size=10_000)
     for name, block in {"small": 2**22, "large": 20 * SHAPE[1]}.items():
-        monkeypatch.setattr(maps, "BLOCK_PX", block)
+        monkeypatch.setattr(keeping, "BLOCK_PX", block)
         caplog.clear()
         write_maps({tmp_path / name / "image_predseg.tif": predictor.open_job(image)}, predictor, Silent())
         assert "Every predicted pixel is" in caplog.text

@@ -24,24 +24,24 @@ from terrazzo.progress import Advance
 class Stage(Protocol[RowsT]):
     """One step over the rows of a map, from top to bottom, in memory that does not depend on its height.
 
-    What it makes of a row depends on the map alone, not on how the rows are cut into pieces or on which of them comes first: a map that
-    was broken off goes on in the middle.
+    What it makes of a row depends on the map alone, not on how the rows are cut into pieces or on which of them are wanted: a map that
+    was broken off goes on in the middle, and several processes make a part of it each.
     """
 
-    def first_needed(self, row: int) -> int:
-        """The first row that has to be there for a row and all below it; at most that row itself."""
+    def needed(self, wanted: range, height: int) -> range:
+        """The rows of a map of some height that have to be there for others, one at least, which are among them."""
 
-    def run(self, rows: Iterator[RowsT], job: Job, first_row: int) -> Iterator[RowsT]:
-        """The rows of a map from first_row to its last, each once, in order; rows: those from `first_needed(first_row)` on."""
+    def run(self, rows: Iterator[RowsT], job: Job, wanted: range) -> Iterator[RowsT]:
+        """The wanted rows of a map, each once, in order; rows: those that are `needed`."""
 
 
 class Deciding(Protocol):
     """The step from probabilities to classes, under the terms of a stage."""
 
-    def first_needed(self, row: int) -> int:
+    def needed(self, wanted: range, height: int) -> range:
         """As of a stage."""
 
-    def run(self, rows: Iterator[BlendedRows], job: Job, first_row: int) -> Iterator[FinishedRows]:
+    def run(self, rows: Iterator[BlendedRows], job: Job, wanted: range) -> Iterator[FinishedRows]:
         """As of a stage."""
 
 
@@ -65,30 +65,28 @@ class Refiner:
         )
 
     def needed(self, job: Job) -> Job:
-        """The job whose blended rows the finished rows of another are made of: stages may need rows above its first."""
-        if job.first_row >= job.mapped.shape[0]:
-            return job
-        return replace(job, first_row=self._firsts(job.first_row)[0])
+        """The job whose blended rows the finished rows of another are made of: stages may need rows above and below."""
+        return replace(job, part=self._needed(job)[0]) if job.rows else job
 
     def finish(self, job: Job, blended: Iterator[BlendedRows]) -> Iterator[FinishedRows]:
-        """The finished rows of a job, from its first wanted row to the last; blended: the rows of `needed(job)`."""
-        if job.first_row >= job.mapped.shape[0]:
+        """The finished rows of a job that are wanted; blended: the rows of `needed(job)`."""
+        if not job.rows:
             return
-        firsts = iter(self._firsts(job.first_row)[1:])
+        wanted = iter(self._needed(job)[1:])
         for stage in self.on_probabilities:
-            blended = stage.run(blended, job, next(firsts))
-        rows = self.decision.run(blended, job, next(firsts))
+            blended = stage.run(blended, job, next(wanted))
+        rows = self.decision.run(blended, job, next(wanted))
         for following in self.on_classes:
-            rows = following.run(rows, job, next(firsts))
+            rows = following.run(rows, job, next(wanted))
         yield from rows
 
-    def _firsts(self, row: int) -> list[int]:
-        """Which row is the first at the beginning and after each stage, so that the last of these is `row`."""
-        firsts = [row]
+    def _needed(self, job: Job) -> list[range]:
+        """Which rows are there at the beginning and after each stage, so that the last of these are the job's."""
+        needed = [job.rows]
         stages: list[Stage[BlendedRows] | Deciding | Stage[FinishedRows]] = [*self.on_probabilities, self.decision, *self.on_classes]
         for stage in reversed(stages):
-            firsts.append(stage.first_needed(firsts[-1]))
-        return firsts[::-1]
+            needed.append(stage.needed(needed[-1], job.mapped.shape[0]))
+        return needed[::-1]
 
 
 def check_decisions(options: PredictionOptions, legend: Legend, known: Collection[str]) -> None:

@@ -49,25 +49,26 @@ class CrfStage:
             device=device if device.type == "cuda" else torch.device("cpu"),
         )
 
-    def first_needed(self, row: int) -> int:
-        """The first row of the windows that touch a row."""
-        return self._grid((row + 1, 1)).row_starts_from(row)[0]
+    def needed(self, wanted: range, height: int) -> range:
+        """The rows of the windows that touch others."""
+        grid = self._grid((height, 1))
+        starts = grid.row_starts_touching(wanted)
+        return range(starts[0], min(starts[-1] + grid.size[0], height))
 
-    def run(self, rows: Iterator[BlendedRows], job: Job, first_row: int) -> Iterator[BlendedRows]:
-        """The refined rows of a map from first_row on; rows: those from `first_needed(first_row)` on."""
+    def run(self, rows: Iterator[BlendedRows], job: Job, wanted: range) -> Iterator[BlendedRows]:
+        """The wanted rows of a map, refined; rows: those that are `needed`."""
         grid = self._grid(job.mapped.shape)
-        starts = grid.row_starts_from(first_row)
         band: BlendBand | None = None
         seen: BlendedRows | None = None
-        for start, following in zip(starts, [*starts[1:], grid.shape[0]], strict=True):
+        for start in grid.row_starts_touching(wanted):
             seen = _until(seen, rows, start, min(start + grid.size[0], grid.shape[0]))
             band = band or BlendBand(grid, len(seen.sums), "crop")
             for window in grid.row(start):
                 part = _columns(seen, window)
                 band.add(window, _known(part), self._refined(part, job, window))
-            for piece in band.take(start, following - start):
-                if piece.row_end > first_row:
-                    yield _finished(piece, seen.between(piece.row_off, piece.row_end)).between(first_row, piece.row_end)
+            for piece in band.take(start, grid.untouched_to(start) - start):
+                if piece.touches(wanted):
+                    yield _finished(piece, seen.between(piece.row_off, piece.row_end)).between(wanted.start, wanted.stop)
         # it was opened again if all windows were predicted already
         job.mapped.close()
 

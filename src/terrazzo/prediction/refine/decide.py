@@ -41,11 +41,11 @@ class Decision:
         least = tuple(level_of(thresholds[name]) if name in thresholds else None for name in names) if thresholds else ()
         return cls(least=least, sure=0 if unsure is None else level_of(unsure))
 
-    def first_needed(self, row: int) -> int:
+    def needed(self, wanted: range, height: int) -> range:  # noqa: ARG002 - of every step
         """No pixel needs another."""
-        return row
+        return wanted
 
-    def run(self, rows: Iterator[BlendedRows], job: Job, first_row: int) -> Iterator[FinishedRows]:  # noqa: ARG002 - of every step
+    def run(self, rows: Iterator[BlendedRows], job: Job, wanted: range) -> Iterator[FinishedRows]:  # noqa: ARG002 - of every step
         """The rows with their classes."""
         for each in rows:
             yield FinishedRows(blended=each, indices=self.indices(each))

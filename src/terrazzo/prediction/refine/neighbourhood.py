@@ -29,19 +29,20 @@ class Neighbourhood:
     """Rows above and below a pixel that the filter looks at."""
     filter: Filter
 
-    def first_needed(self, row: int) -> int:
-        """The first row that the filter looks at for a row."""
-        return max(0, row - self.margin)
+    def needed(self, wanted: range, height: int) -> range:
+        """The rows that the filter looks at for others."""
+        return range(max(0, wanted.start - self.margin), min(height, wanted.stop + self.margin))
 
-    def run(self, rows: Iterator[FinishedRows], job: Job, first_row: int) -> Iterator[FinishedRows]:
-        """The filtered rows of a map from first_row on; rows: those from `first_needed(first_row)` on."""
-        height, done, top = job.mapped.shape[0], first_row, self.first_needed(first_row)
+    def run(self, rows: Iterator[FinishedRows], job: Job, wanted: range) -> Iterator[FinishedRows]:
+        """The wanted rows of a map, filtered; rows: those that are `needed`."""
+        height = job.mapped.shape[0]
+        done, top = wanted.start, self.needed(wanted, height).start
         seen = np.zeros((0, job.mapped.shape[1]), np.uint8)
         waiting: list[FinishedRows] = []
         for piece in rows:
             seen = np.concatenate([seen, piece.indices])
             waiting.append(piece)
-            ready = height if piece.row_end == height else piece.row_end - self.margin
+            ready = min(wanted.stop, height if piece.row_end == height else piece.row_end - self.margin)
             if ready <= done:
                 continue
             filtered = self.filter(seen)
@@ -51,7 +52,7 @@ class Neighbourhood:
                 if start < end:
                     yield FinishedRows(blended=each.blended.between(start, end), indices=filtered[start - top : end - top])
             waiting = [each for each in waiting if each.row_end > ready]
-            done, above = ready, self.first_needed(ready)
+            done, above = ready, max(0, ready - self.margin)
             seen, top = seen[above - top :], above
 
 

@@ -54,12 +54,12 @@ class OtsuDecision:
     overlapping: bool = False
     """As of `Decision`."""
 
-    def first_needed(self, row: int) -> int:  # noqa: ARG002 - the same for every row
+    def needed(self, wanted: range, height: int) -> range:  # noqa: ARG002 - the same for any rows
         """All of a map is needed for any row."""
-        return 0
+        return range(height)
 
-    def run(self, rows: Iterator[BlendedRows], job: Job, first_row: int) -> Iterator[FinishedRows]:
-        """The rows of a map from first_row on with their classes; rows: all of the map."""
+    def run(self, rows: Iterator[BlendedRows], job: Job, wanted: range) -> Iterator[FinishedRows]:
+        """The wanted rows of a map with their classes; rows: all of the map."""
         counts = {name: np.zeros(LEVELS, np.int64) for name in self.wanted}
         with Spool() as spool:
             for each in rows:
@@ -69,8 +69,8 @@ class OtsuDecision:
                     counts[name] += np.bincount(shares[self.names.index(name)], minlength=LEVELS)
             found = {name: _found(counts[name], name, job) for name in self.wanted}
             decision = Decision.of(self.names, {**self.given, **found}, self.unsure, overlapping=self.overlapping)
-            below = (each.between(first_row, each.row_end) for each in spool.rows() if each.row_end > first_row)
-            yield from decision.run(below, job, first_row)
+            among = (each.between(wanted.start, wanted.stop) for each in spool.rows() if each.touches(wanted))
+            yield from decision.run(among, job, wanted)
 
 
 def decision_of(
