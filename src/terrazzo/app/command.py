@@ -118,6 +118,8 @@ def _extra(extra: Extra) -> click.Option:
     if extra.kind == "paths":
         place = _Place(addresses=False)
         return click.Option([extra.flag, extra.name], type=place, multiple=True, metavar="PATH", help=f"{extra.help} {REPEATED}")
+    if extra.kind == "count":
+        return click.Option([extra.flag, extra.name], type=click.IntRange(min=1), metavar="INTEGER", help=extra.help)
     if extra.kind != "path":
         kind = click.STRING if extra.kind == "text" else click.FLOAT
         return click.Option([extra.flag, extra.name], type=kind, metavar=extra.kind.upper(), help=extra.help)

@@ -50,7 +50,7 @@ class Extra:
     name: str
     """The parameter of the verb's function; the flag has hyphens for its underscores, and none for one at the end (from_)."""
     help: str
-    kind: Literal["path", "paths", "switch", "text", "number"]
+    kind: Literal["path", "paths", "switch", "text", "number", "count"]
     """Paths: given once each, any number; the function gets all."""
     default: str | None = None
     """Of a path; without one, the function gets None. A switch is off."""

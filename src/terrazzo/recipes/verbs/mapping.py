@@ -36,6 +36,17 @@ PREDICT = Verb(
             kind="paths",
             help="Another model, or the run it is in, of the same classes: maps are of the mean of all models' probabilities.",
         ),
+        Extra(
+            name="processes",
+            kind="count",
+            help="Predict by so many processes, which are dealt to the CUDA devices: large maps in parts, small ones in turn.",
+        ),
+        Extra(
+            name="part",
+            kind="text",
+            help="K/N: only predict the K-th of N parts of each map of more than four megapixels, as one of several machines that share "
+            "OUT. The same command without --part joins them.",
+        ),
     ),
     tables=("prediction", "vectors"),
     flags=("prediction",),
