@@ -88,6 +88,22 @@ def test_a_class_that_occurs_nowhere_has_none() -> None:
     json.dumps(found, allow_nan=False)
 
 
+def test_means_are_about_that_of_all_units_though_draws_lack_rare_classes() -> None:
+    """Eight classes that are in one scene each and badly found: hardly a draw holds all of them."""
+    counts = np.zeros((12, 9, 9), np.int64)
+    counts[:, 0, 0] = 900
+    for scene in range(8):
+        counts[scene, scene + 1, [0, scene + 1]] = 90, 10
+    confusion = Confusion(9)
+    confusion.counts = counts.sum(axis=0)
+    names = [str(number) for number in range(9)]
+    scores = pixel_scores(confusion, range(9), names)
+    found = score_intervals(Units(kind="scenes", counts=counts), EvaluationOptions(), range(9), names)
+    for name, score in (("mean_iou", scores["mean_iou"]), ("mean_dice", scores["mean_dice"])):
+        low, high = found[name]  # type: ignore[literal-required]
+        assert low <= score <= high, name
+
+
 def test_a_thousand_resamples_of_two_thousand_scenes_are_quick() -> None:
     many = units(0, 2000, classes=10)
     start = time.process_time()

@@ -96,6 +96,23 @@ def test_each_problem_is_one_sentence(tmp_path: Path, text: str, sentence: str) 
     assert line.startswith(f"{path}: {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ('loss = ["ce", "dic"]', "dice"),
+        ('loss = "lovas"', "lovasz"),
+        ("loss = {ce = 1.0, Jacard = 0.5}", "jaccard"),
+        ('optimizer = "AdamW "', "adamw"),
+        ('class_weights = "ballanced"', "balanced"),
+        ('loss = ["ce", "xyzzy"]', None),
+        ('loss = "ce"', None),
+    ],
+)
+def test_a_name_that_is_not_known_is_answered_with_the_nearest(tmp_path: Path, text: str, meant: str | None) -> None:
+    [line] = problems(write(tmp_path, f"[training]\n{text}"))
+    assert line.partition("; did you mean ")[2] == (f'"{meant}"?' if meant else "")
+
+
 def test_all_problems_are_told(tmp_path: Path) -> None:
     path = write(tmp_path, "epochs = 1\n[model]\nfilters = 0\ndept = 3\n[split]\nfold = 9\n")
     lines = problems(path, "augment.hflip=perhaps")

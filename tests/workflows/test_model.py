@@ -62,6 +62,21 @@ def test_an_evaluation_is_kept_and_never_mixed_with_another(tiny_run: Any, tmp_p
         model.evaluate(images / "a.tif", tmp_path / "a.png", tmp_path / "scores")
 
 
+def test_images_that_it_learned_from_are_told(tiny_run: Any, alone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By their bytes, whatever they are called now."""
+    images, labels = tmp_path / "images", tiny_run.folder / "labels"
+    images.mkdir()
+    for name in "cd":
+        shutil.copy(tiny_run.folder / "images" / f"{name}.tif", images)
+    load(tiny_run.run, "cpu").evaluate(images, labels, tmp_path / "new")
+    assert "learned" not in caplog.text
+    shutil.copy(tiny_run.folder / "images" / "a.tif", images / "d.tif")
+    load(alone, "cpu").evaluate(images, labels, tmp_path / "alone")
+    assert "learned" not in caplog.text
+    load(tiny_run.run, "cpu").evaluate(images, labels, tmp_path / "old")
+    assert "The model learned from 1 of 2 images: d.tif. Scores of these flatter it." in caplog.text
+
+
 def test_labels_are_paired_and_read_as_in_training(data: Path, context_of: Any, tmp_path: Path) -> None:
     """Masks named otherwise, of other values than the maps': the run knows both."""
     labels = data.parent / "labels"

@@ -51,9 +51,12 @@ class ScoreIntervals(TypedDict):
 def score_intervals(units: Units, options: EvaluationOptions, values: Sequence[int], names: Sequence[str]) -> ScoreIntervals:
     """95 % intervals of the main scores; those of a class are over the resamples that hold it.
 
+    In the means a class that a resample lacks has its score of all units: else draws without a rare class would seem better than the whole.
+
     units: enough of them. options.resamples: at least 1. values, names: one a class.
     """
     accuracy, f1, iou = _resampled_scores(units, options, len(values))
+    whole = class_scores(units.counts.sum(axis=0), len(values))
     return ScoreIntervals(
         level=LEVEL,
         units=units.kind,
@@ -61,8 +64,8 @@ def score_intervals(units: Units, options: EvaluationOptions, values: Sequence[i
         resamples=options.resamples,
         seed=options.seed,
         accuracy=interval(accuracy),
-        mean_iou=interval(_mean(iou)),
-        mean_dice=interval(_mean(f1)),
+        mean_iou=interval(_mean(iou, whole["iou"])),
+        mean_dice=interval(_mean(f1, whole["f1"])),
         classes=[
             ClassIntervals(value=int(value), name=name, f1=interval(f1[:, index]), iou=interval(iou[:, index]))
             for index, (value, name) in enumerate(zip(values, names, strict=True))
@@ -83,8 +86,8 @@ def _resampled_scores(
     return np.concatenate(accuracy), np.concatenate(f1), np.concatenate(iou)
 
 
-def _mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of each row over the classes that occur; every resample holds one at least."""
-    present = ~np.isnan(scores)
-    total: NDArray[np.float64] = np.where(present, scores, 0).sum(axis=1) / present.sum(axis=1)
-    return total
+def _mean(scores: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(resamples,) the mean over the classes that occur anywhere. scores: (resamples, classes). whole: (classes,) of all units."""
+    filled = np.where(np.isnan(scores), whole, scores)
+    means: NDArray[np.float64] = filled[:, ~np.isnan(whole)].mean(axis=1)
+    return means

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from terrazzo.errors import RecipeError
 from terrazzo.options import Options
-from terrazzo.recipes.wording import allowed, field_schemas, show
+from terrazzo.recipes.wording import allowed, field_schemas, known_texts, show
 
 Tables = Mapping[str, object]
 """The tables of a recipe by name, as TOML gives them: normally each a dict of key to value."""
@@ -58,6 +58,15 @@ def _either(tables: list[str]) -> str:
     return " or ".join(f"[{name}]" for name in tables)
 
 
+def _meant(value: object, known: list[str]) -> str:
+    """The end of a sentence: what a wrong text, alone, in a list or as a key, is nearest to; empty if nothing is near."""
+    texts = [value] if isinstance(value, str) else list(value) if isinstance(value, list | dict) else []
+    for text in texts:
+        if isinstance(text, str) and text not in known and (near := difflib.get_close_matches(text.lower(), known, n=1)):
+            return f"; did you mean {show(near[0])}?"
+    return ""
+
+
 def _nearest(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word.lower(), known, n=1)
     return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
@@ -89,4 +98,5 @@ class _Problems:
         if kind == "value_error":
             return f"[{table}] {key}: {message.removeprefix('Value error, ')}"
         value = cast("Mapping[str, object]", self.tables[table])[key]
-        return f"[{table}] {key} is {show(value)}; it must be {allowed(field_schemas(self.types[table])[key])}"
+        schema = field_schemas(self.types[table])[key]
+        return f"[{table}] {key} is {show(value)}; it must be {allowed(schema)}{_meant(value, known_texts(schema))}"

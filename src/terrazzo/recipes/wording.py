@@ -33,6 +33,14 @@ def allowed(schema: Schema) -> str:
     return _WORDS[str(schema["type"])](schema)
 
 
+def known_texts(schema: Schema) -> list[str]:
+    """The texts that a field takes, or takes as entries or keys; none where any text will do."""
+    values = [schema["const"]] if "const" in schema else cast("list[object]", schema.get("enum", []))
+    parts = _parts(schema, "anyOf") if "anyOf" in schema else []
+    parts = [*parts, *(part for key in ("items", "propertyNames", "additionalProperties") if isinstance(part := schema.get(key), dict))]
+    return [*(value for value in values if isinstance(value, str)), *(text for part in parts for text in known_texts(part))]
+
+
 def without_null(schema: Schema) -> Schema:
     """The schema of a field that may be empty, as if it might not."""
     kinds = [part for part in _alternatives(schema) if part.get("type") != "null"]

@@ -53,7 +53,7 @@ def digest_scenes(scenes: Sequence[Scene], data: DataOptions, progress: Progress
 
     Raises RasterError naming all files that cannot be read.
     """
-    images = _each([scene.image for scene in scenes], partial(_image_digest, data), progress, "images")
+    images = _each([scene.image for scene in scenes], partial(image_digest, data), progress, "images")
     labels = _each([scene.label for scene in scenes if scene.label is not None], place_digest, progress, "labels")
     return {scene.name: (images[scene.image], labels[scene.label] if scene.label is not None else "") for scene in scenes}
 
@@ -63,8 +63,8 @@ def _each(places: Sequence[Place], function: Callable[[Place], str], progress: P
     return dict(zip(distinct, all_on_threads(function, distinct, progress, "read", noun), strict=True))
 
 
-def _image_digest(data: DataOptions, path: Path) -> str:
-    """Of the image, and of the files whose bands join it."""
+def image_digest(data: DataOptions, path: Path) -> str:
+    """The fingerprint of an image and of the files whose bands join it. Raises RasterError if one cannot be read."""
     if data.extra_bands is None:
         return digest(path)
     with open_raster(path, data) as raster:

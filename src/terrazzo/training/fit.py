@@ -30,6 +30,7 @@ from terrazzo.samples.loader.workers import workers_for
 from terrazzo.samples.rows import Sample
 from terrazzo.training.aim import MEAN_DICE, Aim, judged
 from terrazzo.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
+from terrazzo.training.diverged import LossDivergedError
 from terrazzo.training.epoch_files import epoch_file, keep_epoch
 from terrazzo.training.feed import Fed, feed, room_for
 from terrazzo.training.losses.total import Loss
@@ -217,8 +218,7 @@ class Trainer:
         loss = self.loss(self.runtime.logits(self.network, fed.images), fed.target) * share
         value = loss.item()
         if not math.isfinite(value):
-            ids = ", ".join(map(str, fed.batch.ids))
-            raise DivergedError(f"the loss is {value} at step {step} (samples {ids}). Lower training.learning_rate.")
+            raise LossDivergedError(value, step, fed.batch.windows)
         loss.backward()  # type: ignore[no-untyped-call]
         return value
 

@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "windows.csv"
 
     @property
+    def diverged(self) -> Path:
+        """The windows of the batch at which the training ended, where it diverged."""
+        return self.path / "diverged.csv"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

@@ -1,22 +1,29 @@
 """A trained model on disk as a Python object: `tz.load(MODEL).predict("big.tif").save("map.tif")`."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from terrazzo.errors import ModelError, UsageError
+from terrazzo.labels.sentences import counted, listed
 from terrazzo.models.bundle import CARD, model_folder
 from terrazzo.prediction.ensemble import load_models
 from terrazzo.prediction.prediction import Model
 from terrazzo.prediction.stream import options_of
+from terrazzo.rasters.files import find_images
 from terrazzo.rasters.options import DataOptions
 from terrazzo.recipes.recipe import Recipe, load_recipe
+from terrazzo.samples.fingerprint import image_digest
+from terrazzo.samples.table import load as load_samples
 from terrazzo.training.run import RunFolder
 from terrazzo.workflows.context import Context, Result
 from terrazzo.workflows.evaluate import evaluate
 from terrazzo.workflows.predict import predict
 from terrazzo.workflows.run_result import run_result
+
+logger = logging.getLogger(__name__)
 
 
 class TrainedModel(Model):
@@ -53,16 +60,29 @@ class TrainedModel(Model):
 
         images, labels: a file, a folder or a pattern each. Labels are read as in training, of several models as in that of the
         first. out: default: `evaluations/` in the working directory and the name of the run or model, of several joined by '+'. What is
-        there already, of the same model, images and labels, is kept.
+        there already, of the same model, images and labels, is kept. Images that a model's run learned from are warned of.
         Raises what `predict` and `evaluate` raise; ConflictError if `out` holds maps or an evaluation of something else.
         """
         recipe = self._recipe()
         out = Path(out or Path("evaluations") / "+".join((_run_of(each) or each).name for each in (self.folder, *self.others)))
         maps = out / "maps"
+        self._warn_of_learned(images, recipe.data)
         predict(self.folder, [images], maps, Context(device=self._device), with_=self.others)
         data = DataOptions(pair_suffix=recipe.data.pair_suffix, pair_prefix=recipe.data.pair_prefix)
         judging = Recipe(data=data, legend=recipe.legend, labels=recipe.labels, evaluation=recipe.evaluation)
         return evaluate(maps, labels, out, Context(recipe=judging, device=self._device))
+
+    def _warn_of_learned(self, images: str | Path, data: DataOptions) -> None:
+        """Say which of the images have windows in the training part of a run; a model by itself does not know."""
+        runs = [RunFolder(path=run) for each in (self.folder, *self.others) if (run := _run_of(each)) is not None]
+        frames = [load_samples(run.samples).frame for run in runs]
+        learned = {digest for frame in frames for digest in frame.loc[frame["split"] == "train", "image_digest"]}
+        files = [file.path for file in find_images(images, Path.cwd())] if learned else []
+        known = [path.name for path in files if image_digest(data, path) in learned]
+        if known:
+            logger.warning(
+                "The model learned from %d of %s: %s. Scores of these flatter it.", len(known), counted(len(files), "image"), listed(known)
+            )
 
     def _recipe(self) -> Recipe:
         """Of a run its own, which also tells how images and labels were paired; else that of the card."""

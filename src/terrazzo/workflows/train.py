@@ -26,6 +26,7 @@ from terrazzo.samples.split.exact import list_text
 from terrazzo.samples.table import PARTS, Samples
 from terrazzo.training.checkpoint import load_means
 from terrazzo.training.confidence import validation_confidence
+from terrazzo.training.diverged import LossDivergedError
 from terrazzo.training.finders.rate import RangeTest
 from terrazzo.training.fit import LAST, Trainer, best_weights
 from terrazzo.training.means import choose_means
@@ -138,7 +139,13 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
     if context.recipe.draw.log:
         trainer.windows = WindowLog(path=folder.windows, grid=lambda scene: lesson.store.raster(scene).grid)
         trainer.windows.cut(trainer.state)
-    trainer.fit(folder.checkpoints, log, context.progress)
+    folder.diverged.unlink(missing_ok=True)
+    try:
+        trainer.fit(folder.checkpoints, log, context.progress)
+    except LossDivergedError as error:
+        error.save(folder.diverged)
+        logger.warning("%s holds the windows of the batch whose loss is no number.", folder.diverged)
+        raise
     trainer.network.load_state_dict(best_weights(folder.checkpoints, trainer.runtime.device))
 
 
