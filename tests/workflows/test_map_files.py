@@ -1,6 +1,7 @@
 """predict's other files: made from the finished maps, kept the second time."""
 
 import csv
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from terrazzo.errors import ConflictError, UsageError
 from terrazzo.labels.colors import hex_color
 from terrazzo.workflows import map_files
 from terrazzo.workflows.context import Context
+from terrazzo.workflows.mask import mask
 from terrazzo.workflows.model import load
 from terrazzo.workflows.predict import predict
 
@@ -58,6 +60,43 @@ def test_all_of_them_say_what_the_map_says(tiny_run: Any, tmp_path: Path, contex
         rows = list(csv.DictReader(file))
     assert {row["ImageId"] for row in rows} == {"d.tif"}
     assert np.array_equal(np.any([of_runs(row["EncodedPixels"], mask.shape) for row in rows], axis=0), mask)
+
+
+def test_run_lengths_of_maps_come_back_through_mask_as_the_maps(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    """Down the columns and from one on, images of one name in several folders apart, and one without the class as a blank cell."""
+    images, maps = tmp_path / "images", tmp_path / "maps"
+    for name in ("x/a", "y/a", "empty"):
+        (images / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tiny_run.folder / "images" / {"x/a": "a.tif", "y/a": "b.tif", "empty": "c.tif"}[name], images / f"{name}.tif")
+    with rasterio.open(images / "empty.tif", "r+") as file:
+        file.write(np.zeros((2, *file.shape), np.uint16))
+    predict(tiny_run.run, [images], maps, context_of(), rle="water")
+    with (maps / "submission.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["EncodedPixels"] for row in rows if row["ImageId"] == "empty.tif"] == [""]
+    mask(images, maps / "submission.csv", tmp_path / "masks", context=context_of())
+    for name in ("x/a", "y/a", "empty"):
+        predicted = pixels(maps / f"{name}_predseg.tif")
+        water = [of_runs(row["EncodedPixels"], predicted.shape) for row in rows if row["ImageId"] == f"{name}.tif"]
+        assert np.array_equal(np.any(water, axis=0), predicted == 7)
+        assert sum(map(np.count_nonzero, water)) == np.count_nonzero(predicted == 7)
+        again = pixels(tmp_path / "masks" / f"{name}.tif")
+        assert np.array_equal(again, np.where(predicted == 255, 255, predicted == 7))
+
+
+def test_a_folder_of_pictures_of_any_size(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:
+    """A map and an overlay of each, at its own size, though none is that of the training."""
+    shapes = {"small": (5, 9), "long": (7, 90), "high": (65, 33)}
+    (tmp_path / "in").mkdir()
+    for name, shape in shapes.items():
+        np.save(tmp_path / "in" / f"{name}.npy", np.random.default_rng(0).integers(90, 400, (2, *shape), np.uint16))
+    predict(tiny_run.run, [tmp_path / "in"], tmp_path / "out", context_of(), overlay=True)
+    kinds = ("predseg", "segoverlay")
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {f"{name}_{kind}.png" for name in shapes for kind in kinds}
+    for name, (height, width) in shapes.items():
+        for kind in kinds:
+            with Image.open(tmp_path / "out" / f"{name}_{kind}.png") as picture:
+                assert picture.size == (width, height)
 
 
 def test_the_second_time_they_are_kept_and_what_is_missing_is_made(tiny_run: Any, tmp_path: Path, context_of: ContextOf) -> None:

@@ -82,7 +82,7 @@ class MapFiles:
         if self.runs is not None:
             written.append(out / RUNS_NAME)
             if not written[-1].exists():
-                write_runs(written[-1], _masks(jobs, self.legend, self.legend.names.index(self.runs)))
+                write_runs(written[-1], _masks(jobs, out, self.legend, self.legend.names.index(self.runs)))
         return written
 
     def _write_one(self, kind: str, path: Path, class_map: Path, image: Raster, context: Context) -> None:
@@ -115,12 +115,16 @@ def _in_names(name: str) -> str:
     return "".join(each if each.isalnum() or each in "-_" else f"%{ord(each):02X}" for each in name.replace(" ", "-"))
 
 
-def _masks(jobs: Mapping[Path, Job], legend: Legend, number: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """The name of each image and where its map has the class."""
+def _masks(jobs: Mapping[Path, Job], out: Path, legend: Legend, number: int) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """The name of each image, with its folder where the map has one in OUT, and where its map has the class."""
     for class_map, job in jobs.items():
+        folder = class_map.relative_to(out).parent
         with open_raster(class_map) as raster:
             values = raster.read().values
-            yield job.mapped.path.name, values[number] == 1 if legend.overlapping else values[0] == legend.values[number]
+            yield (
+                (folder / job.mapped.path.name).as_posix(),
+                values[number] == 1 if legend.overlapping else values[0] == legend.values[number],
+            )
 
 
 def _write_overlay(path: Path, class_map: Path, image: Raster, legend: Legend) -> None:
