@@ -1,5 +1,7 @@
 """One tiny trained run, shared by all tests: four georeferenced images of 40 x 48 pixels, two classes."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
+from terrazzo.models.bundle import CARD
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.train import train
 
@@ -113,3 +116,13 @@ def data(tmp_path: Path) -> Path:
 def context_of() -> Callable[..., Context]:
     """A recipe with options over it, for one thread."""
     return tiny_context
+
+
+@pytest.fixture
+def other_model(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """The same weights with another scaling."""
+    folder: Path = shutil.copytree(tiny_run.run / "model", tmp_path / "other")
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card["scaling"]["bands"][0]["offset"] += 1
+    (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
+    return folder

@@ -15,6 +15,7 @@ from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
 from terrazzo.prediction.parts import Part, shared_jobs
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems
+from terrazzo.rasters.formats.truncated import is_written
 from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.area import jobs_within, load_area
 from terrazzo.workflows.context import Context
@@ -101,7 +102,7 @@ def _jobs(images: Sequence[ImageFile], out: Path, predictor: Predictor, *, match
 
 
 def _undone(jobs: dict[Path, Job], predictor: Predictor) -> dict[Path, Job]:
-    """The jobs whose maps are not there yet. Raises ConflictError if another file is."""
+    """The jobs whose maps are not there yet, or not all of them. Raises ConflictError if another file is."""
     todo: dict[Path, Job] = {}
     strange: list[str] = []
     for path, job in jobs.items():
@@ -109,10 +110,15 @@ def _undone(jobs: dict[Path, Job], predictor: Predictor) -> dict[Path, Job]:
             todo[path] = job
         elif provenance_of(path) != predictor.provenance(job.raster, job.facts):
             strange.append(path.name)
-        elif not all(layer.exists() for layer in layer_paths(path, predictor)):
+        elif not all(map(_is_whole, (path, *layer_paths(path, predictor)))):
             todo[path] = job
     if strange:
         raise ConflictError(
             f"{next(iter(jobs)).parent} holds files that this model and these options did not make: {listed(strange)}. Give another OUT."
         )
     return todo
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a map or a layer is there with all its blocks: a copy that was cut off, or a disk that lost some, leaves half a file."""
+    return path.exists() and (path.suffix != ".tif" or is_written(path))

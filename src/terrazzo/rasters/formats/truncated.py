@@ -1,4 +1,4 @@
-"""Whether a TIFF was cut off: blocks that should lie beyond the end of the file."""
+"""Whether a TIFF was cut off: blocks that should lie beyond the end of the file, or that were never written."""
 
 from pathlib import Path
 
@@ -8,6 +8,17 @@ from terrazzo.rasters.formats.directory import TiffDirectory
 
 def check_complete(path: Path) -> None:
     """Raise RasterError if a block of the first image of a TIFF on disk reaches beyond the end of its file."""
+    if (row := _first_missing(path, sparse=True)) is not None:
+        raise RasterError(f"{path} is truncated: pixels from row {row} on are beyond its end. Copy it again.")
+
+
+def is_written(path: Path) -> bool:
+    """Whether every block of the first image of a TIFF on disk was written, and lies in its file. Raises RasterError if it is no TIFF."""
+    return _first_missing(path, sparse=False) is None
+
+
+def _first_missing(path: Path, *, sparse: bool) -> int | None:
+    """The first row of pixels that is not in the file; None if all are. sparse: blocks that were never written are none."""
     size = path.stat().st_size
     directory = TiffDirectory(path)
     try:
@@ -16,8 +27,9 @@ def check_complete(path: Path) -> None:
                 for row in range(-(-dataset.height // height)):
                     for column in range(-(-dataset.width // width)):
                         offset = dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=band)
-                        # a block that was never written has none
-                        if offset is not None and int(offset) + dataset.block_size(band, row, column) > size:
-                            raise RasterError(f"{path} is truncated: pixels from row {row * height} on are beyond its end. Copy it again.")
+                        missing = not sparse if offset is None else int(offset) + dataset.block_size(band, row, column) > size
+                        if missing:
+                            return row * int(height)
     finally:
         directory.close()
+    return None
