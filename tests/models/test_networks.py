@@ -1,6 +1,7 @@
 """The contract of every network: any size in, the same size out, learns, depends on the seed alone, and is kept as it is."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,24 @@ class TestUNet(OwnNetworkContract):
     def test_up_filters_are_those_of_the_decoders_first_convolutions(self) -> None:
         network = build_network(ModelOptions(filters=4, growth=1, depth=2, up_filters=6), 3, 2)
         assert [tuple(network.get_parameter(f"decoder.1.{number}.weight").shape[:2]) for number in (0, 3)] == [(6, 8), (4, 6)]
+
+    def test_every_setting_of_the_roof_projects_is_in_it(self) -> None:
+        """Layers, filters, filters of the decoder, kernel, activation, initialiser, momentum of the norm, pooling."""
+        options = ModelOptions(
+            depth=2, filters=16, growth=1, up_filters=24, kernel=5, activation="elu", initializer="he_uniform", norm_momentum=0.01,
+            pooling="average",
+        )  # fmt: skip
+        modules = list(build_network(options, 8, 2, seed=0).modules())
+        blocks = [layer for layer in modules if isinstance(layer, nn.Conv2d)][:-1]
+        assert [layer.out_channels for layer in blocks] == [16] * 6 + [24, 16] * 2
+        assert all(layer.kernel_size == (5, 5) for layer in blocks)
+        assert sum(isinstance(layer, nn.ELU) for layer in modules) == len(blocks)
+        assert not any(isinstance(layer, nn.ReLU) for layer in modules)
+        assert [layer.momentum for layer in modules if isinstance(layer, nn.BatchNorm2d)] == [0.01] * len(blocks)
+        assert sum(isinstance(layer, nn.AvgPool2d) for layer in modules) == 2
+        for layer in blocks:
+            bound = math.sqrt(6 / (layer.in_channels * 25))
+            assert 0.95 * bound < float(layer.weight.detach().abs().max()) <= bound
 
     @pytest.mark.parametrize(("where", "count"), [("deepest", 1), ("blocks", 5)])
     def test_dropout_is_where_it_is_asked_for(self, where: str, count: int) -> None:

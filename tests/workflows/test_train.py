@@ -29,6 +29,8 @@ from terrazzo.samples.table import load
 from terrazzo.samples.tfrecord.records import read_records
 from terrazzo.training.checkpoint import load_checkpoint
 from terrazzo.training.fit import LAST, Trainer
+from terrazzo.training.losses.total import build_loss
+from terrazzo.training.metrics import ValidationRow
 from terrazzo.workflows.account_tables import TABLES
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.preview import preview
@@ -594,6 +596,91 @@ def test_as_the_ships_were_trained(data: Path, tmp_path: Path, context_of: Conte
     assert kept == [f"epoch_{number:04}_loss_{loss:.4f}_mean_dice_{dice:.4f}.safetensors" for number, (loss, dice) in enumerate(figures, 1)]
     log = pd.read_csv(tmp_path / "run" / "metrics.csv")
     assert log["validation_f2_water"].tolist() == [row["validation"]["f2"][1] for row in rows]
+
+
+def test_as_the_buildings_were_trained(data: Path, tmp_path: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On validation Dice: a tenth of the rate after a plateau, an early stop, the best weights, figures for TensorBoard."""
+    dice, averages, score = iter([0.5, 0.6, 0.6, 0.4, 0.6, 0.5, 0.9, 0.9]), [], Trainer._score
+
+    def scored(trainer: Trainer, *rest: Any) -> ValidationRow:
+        averages.append({name: tensor.clone() for name, tensor in trainer.average.items()})
+        return {**score(trainer, *rest), "mean_dice": next(dice)}
+
+    monkeypatch.setattr(Trainer, "_score", scored)
+    given = (
+        "loss=['binary']",
+        "optimizer=adam",
+        "schedule=plateau",
+        "plateau_patience=2",
+        "plateau_factor=0.1",
+        "early_stop=4",
+        "tensorboard=true",
+        "warmup=0",
+        "epochs=8",
+    )
+    train(data, tmp_path / "run", context=context_of(data, *(f"training.{text}" for text in given)))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-2] * 4 + [1e-3] * 2)
+    kept = load_bundle(tmp_path / "run").network.state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in averages[1].items())
+    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
+    assert len(list(read_records(events))) == 1 + len(rows)
+
+
+def test_class_weights_are_of_the_training_part_and_an_absent_class_keeps_its_place(
+    data: Path, tmp_path: Path, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def build(options: Any, weights: Any, *rest: Any, **more: Any) -> Any:
+        given.extend(weights)
+        return build_loss(options, weights, *rest, **more)
+
+    monkeypatch.setattr("terrazzo.workflows.course.build_loss", build)
+    sets = ("legend.classes=['land', 'water', 'ice']", "legend.values=[0, 7, 9]", "training.class_weights=balanced", "training.epochs=1")
+    train(data, tmp_path / "run", context=context_of(data, *sets))
+    frame = load(tmp_path / "run" / "samples.parquet").part("train").frame
+    land, water = (frame["pixels_0"].sum() + frame["pixels_7"].sum()) / frame[["pixels_0", "pixels_7"]].sum()
+    assert given == pytest.approx([2 * land / (land + water), 2 * water / (land + water), 0])
+    assert frame["pixels_9"].sum() == 0
+
+
+def test_as_the_detector_frames_were_trained(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    """Many classes, weighted cross-entropy, dropout, ELU, He's first weights, and L2, which draws all kernels towards 0."""
+    for path in (data.parent / "labels").iterdir():
+        Image.fromarray(np.kron(np.random.default_rng(0).integers(0, 4, (5, 6)), np.ones((8, 8))).astype(np.uint8)).save(path)
+    network = ("activation=elu", "dropout=0.1", "dropout_in=blocks", "initializer=he_normal", "norm=none")
+    learning = ("loss=['ce']", "class_weights=balanced", "optimizer=adam", "average=0", "clip_norm=0")
+    given = [
+        "legend.classes=['background', 'glow', 'hot', 'cluster']",
+        "legend.values=[0, 1, 2, 3]",
+        *(f"model.{text}" for text in network),
+        *(f"training.{text}" for text in learning),
+    ]
+    sizes = {}
+    for l2 in (0.0, 0.1):
+        train(data, tmp_path / str(l2), context=context_of(data, *given, f"training.l2={l2}"))
+        kernels = {name: tensor for name, tensor in load_bundle(tmp_path / str(l2)).network.named_parameters() if tensor.ndim > 1}
+        sizes[l2] = sum(float(tensor.detach().square().sum()) for tensor in kernels.values())
+    assert sizes[0.1] < 0.9 * sizes[0.0]
+    card = load_bundle(tmp_path / "0.1").card.network
+    assert (card.activation, card.dropout, card.dropout_in, card.initializer) == ("elu", 0.1, "blocks", "he_normal")
+    found = json.loads((tmp_path / "0.1" / "evaluation.json").read_text(encoding="utf-8"))["pixels"]
+    assert [entry["name"] for entry in found["classes"]] == ["background", "glow", "hot", "cluster"]
+
+
+def test_another_architecture_learns_one_class_against_the_rest(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
+    given = ("legend.classes=['land', 'water', 'ice']", "legend.values=[0, 7, 9]", "legend.target=water", "training.epochs=1")
+    named = ("model.architecture=FPN", "model.encoder=mobilenet_v2", "samples.size=32")
+    train(data, tmp_path / "run", context=context_of(data, *given, *named))
+    bundle = load_bundle(tmp_path / "run")
+    assert bundle.card.network.architecture == "FPN"
+    assert bundle.legend.names == ("not water", "water")
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text(encoding="utf-8"))["pixels"]
+    truth = np.asarray(Image.open(data.parent / "labels" / "d.png"))
+    hole = np.zeros(truth.shape, np.bool_)
+    hole[2:6, 3:8] = True
+    assert [entry["support"] for entry in found["classes"]] == [np.count_nonzero((truth == value) & ~hole) for value in (0, 7)]
 
 
 def test_images_smaller_than_the_window_can_be_learned(data: Path, tmp_path: Path, context_of: ContextOf) -> None:
