@@ -6,6 +6,8 @@ import os
 import re
 import secrets
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -280,3 +282,21 @@ def breaking_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractCon
                 yield
 
     return breaking_off
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """small_disk(kib) is the folder of a file system of its own, of so many KiB from now on; what is on it stays."""
+    folder = tmp_path / "disk"
+
+    def sized(kib: int) -> Path:
+        options = f"size={kib}k" if not folder.exists() else f"remount,size={kib}k"
+        folder.mkdir(exist_ok=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, capture_output=True).returncode:
+            pytest.skip("mounting is not allowed here")
+        return folder
+
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    yield sized
+    subprocess.run(["umount", folder], check=False)

@@ -1,11 +1,14 @@
 """Command lines, typed: what the user sees of a fault is the exit code and a sentence."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import geopandas
+import pandas as pd
 import pytest
 
 from terrazzo.app.cli import main
@@ -41,22 +44,34 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
 
 @pytest.fixture
 def unfinished(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path], None]:
-    """Train a recipe into a run that is broken off after its first epoch."""
+    """Train a recipe into a run that Ctrl-C ends after its first epoch."""
+    conclude = Trainer._conclude
+
+    def interrupted(trainer: Trainer, *rest: Any) -> None:
+        conclude(trainer, *rest)
+        os.kill(os.getpid(), signal.SIGINT)
 
     def train(recipe: Path, run: Path) -> None:
-        with monkeypatch.context() as patch, broken_off_after_an_epoch(patch):
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_conclude", interrupted)
             assert typed("train", recipe, "--out", run).code == 130
 
     return train
 
 
-@contextmanager
-def broken_off_after_an_epoch(patch: pytest.MonkeyPatch) -> Iterator[None]:
-    conclude = Trainer._conclude
+@pytest.fixture
+def written() -> Callable[[Path], dict[str, bytes]]:
+    """What of a folder of maps must be alike however it came to be: all files that have a name of their own.
 
-    def interrupted(trainer: Trainer, *rest: Any) -> None:
-        conclude(trainer, *rest)
-        raise KeyboardInterrupt
+    A GeoPackage keeps the time at which it was written: of it the rows count. How sure a model was of a map is not known any more where
+    it was whole when the command was broken off.
+    """
 
-    patch.setattr(Trainer, "_conclude", interrupted)
-    yield
+    def told(path: Path) -> bytes:
+        if path.suffix == ".gpkg":
+            return str(geopandas.read_file(path, layer="polygons").to_csv()).encode()
+        if path.name == "areas.csv":
+            return pd.read_csv(path).drop(columns="mean_confidence").to_csv().encode()
+        return path.read_bytes()
+
+    return lambda folder: {path.name: told(path) for path in folder.iterdir() if not path.name.startswith(".")}

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pyogrio
 import pyproj
 import shapely
-from pyogrio.errors import DataSourceError, FeatureError, GeometryError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from rasterio.crs import CRS
 
 from terrazzo.drawing.qgis import layer_styles
@@ -22,8 +23,10 @@ from terrazzo.rasters.grid import crs_name
 from terrazzo.rasters.write import writing
 
 DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".geojson": "GeoJSON", ".parquet": "Parquet"}
-FAILURES = (DataSourceError, FeatureError, GeometryError, RuntimeError)
+FAILURES = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, RuntimeError)
 """Of the library; the last one where the stream of rows ends in an error."""
+LONGEST_CAUSE = 120
+"""Characters of what the library says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +64,17 @@ def write_vectors(path: Path, layer: VectorLayer, batches: Iterable[pa.RecordBat
             counted = int(pyogrio.read_info(temporary, layer=_stored_name(temporary, layer), force_feature_count=True)["features"])
         except FAILURES as error:
             stream.reraise()
-            cause = " ".join(str(error).split())
-            raise EnvironmentFault(f"{path} cannot be written ({cause}). Free the disk or choose another folder.") from error
+            raise vector_fault(path, error) from error
         stream.reraise()
         if counted != stream.rows:
             raise EnvironmentFault(f"{path} got {counted} of {stream.rows} rows. The disk may be full or broken; choose another folder.")
         return stream.rows
+
+
+def vector_fault(path: Path, error: Exception) -> EnvironmentFault:
+    """What is told where the library could not write a vector file; its own words may be a whole statement of SQL."""
+    cause = shorten(" ".join(str(error).split()), LONGEST_CAUSE, placeholder=" ...")
+    return EnvironmentFault(f"{path} cannot be written ({cause}). Free the disk or choose another folder.")
 
 
 class _Stream:

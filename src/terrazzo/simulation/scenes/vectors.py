@@ -12,7 +12,7 @@ import pyogrio
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.crs import CRS
 
 from terrazzo.errors import EnvironmentFault
@@ -71,7 +71,7 @@ class VectorFile:
         try:
             with _dated():
                 pyogrio.write_dataframe(table, self._path, layer=self._layer, driver="GPKG", geometry_type=kind, append=there)
-        except (DataSourceError, DataLayerError) as error:
+        except (DataSourceError, DataLayerError, FeatureError) as error:
             why = " ".join(str(error).split())
             raise EnvironmentFault(
                 f"{self._path.parent}: vectors cannot be written there ({why}). Free the disk, or choose another folder."
