@@ -15,7 +15,7 @@ from terrazzo.errors import ConflictError, ModelError, RecipeError
 from terrazzo.labels.legend import Legend
 from terrazzo.models.bundle import Bundle, save_bundle
 from terrazzo.models.network import choose_runtime
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.prediction.blend import PROBABILITY_ONE
 from terrazzo.prediction.engines.torch_engine import TorchForward
 from terrazzo.prediction.ensemble import load_models
@@ -110,7 +110,7 @@ class TestTheMean:
 class TestGoingOn:
     @pytest.fixture(autouse=True)
     def _small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(maps, "BLOCK_PX", 1000)
+        monkeypatch.setattr(keeping, "BLOCK_PX", 1000)
 
     def test_ends_with_the_same_bytes(self, two: list[Bundle], write_tiff: Any, tmp_path: Path, breaking_off: Any) -> None:
         path, predictor = write_tiff(203, 61), averaged(*two)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from terrazzo.models.bundle import load_bundle
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.training.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
@@ -48,10 +48,10 @@ def test_training(typed: Any, tiny_run: Any, data: Path, tmp_path: Path, small_d
         assert (run / name).read_bytes() == (tiny_run.run / name).read_bytes(), name
 
 
-@pytest.fixture(params=[500, maps.BLOCK_PX], ids=["journal", "none"])
+@pytest.fixture(params=[500, keeping.BLOCK_PX], ids=["journal", "none"])
 def _journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Maps of more pixels than that have one."""
-    monkeypatch.setattr(maps, "BLOCK_PX", request.param)
+    monkeypatch.setattr(keeping, "BLOCK_PX", request.param)
 
 
 @pytest.mark.usefixtures("_journal")

@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 
 from terrazzo.errors import DataError
 from terrazzo.models.bundle import load_bundle, save_bundle
-from terrazzo.prediction import maps
+from terrazzo.prediction import keeping
 from terrazzo.prediction.engines.engine import Engine
 from terrazzo.workflows.model import load
 
@@ -62,7 +62,7 @@ def expected(typed: Any, tiny_run: Any, tmp_path: Path) -> bytes:
 @pytest.fixture
 def _with_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of eight rows, so that small maps have a journal."""
-    monkeypatch.setattr(maps, "BLOCK_PX", 8 * SHAPE[1] - 1)
+    monkeypatch.setattr(keeping, "BLOCK_PX", 8 * SHAPE[1] - 1)
 
 
 def test_a_flipped_block_is_no_data_and_the_rest_is_mapped(typed: Any, tiny_run: Any, tmp_path: Path, values: NDArray[np.uint16]) -> None:
