@@ -3,12 +3,19 @@
 Source: Z. Guo and R. W. Hall, Parallel thinning with two-subiteration algorithms, Communications of the ACM 32 (1989), their first one.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 """(height, width)."""
+
+Cells = NDArray[np.uint8]
+"""(pixels,): 0 or 1."""
+Places = NDArray[np.intp]
+"""Numbers of pixels, row after row."""
 
 
 def thinned(mask: Mask, fixed: Mask, rounds: int) -> Mask:
@@ -21,21 +28,33 @@ def thinned(mask: Mask, fixed: Mask, rounds: int) -> Mask:
     cells = np.pad(mask, 1).view(np.uint8)
     rim = np.flatnonzero(cells > cv2.erode(cells, np.ones((3, 3), np.uint8)))
     cells, held = cells.ravel(), np.pad(fixed, 1).ravel()
-    steps = np.array([-stride, 1 - stride, 1, stride + 1, stride, stride - 1, -1, -stride - 1])
+    steps = (-stride, 1 - stride, 1, stride + 1, stride, stride - 1, -1, -stride - 1)
+    taken = np.zeros_like(cells)
     # a pixel is looked at again once something near it has gone since it was looked at in the same half of a round
-    earlier, near = rim, rim
+    earlier, near = rim[:0], rim
     for half in range(2 * rounds):
-        seen = np.union1d(earlier, near)
-        seen = seen[cells[seen] > 0]
+        seen = _distinct([near, earlier], cells, taken)
+        if not len(seen):
+            break
         around = np.zeros(len(seen), np.uint8)
-        for bit, step in enumerate(steps.tolist()):
+        for bit, step in enumerate(steps):
             around |= cells[seen + step] << bit
         gone = seen[_GOES[half % 2][around] & ~held[seen]]
         cells[gone] = 0
-        earlier, near = near, np.unique(gone[:, np.newaxis] + steps)
-        if not len(earlier) and not len(near):
-            break
+        earlier, near = near, _distinct([gone + step for step in steps], cells, taken)
     return np.asarray(cells.reshape(-1, stride)[1:-1, 1:-1].view(np.bool_))
+
+
+def _distinct(groups: Sequence[Places], cells: Cells, taken: Cells) -> Places:
+    """The pixels of all groups that are not empty, each once; in a group none is twice. taken: zeros, and again at the end."""
+    found = []
+    for group in groups:
+        new = group[cells[group] > taken[group]]
+        taken[new] = 1
+        found.append(new)
+    all_found = np.concatenate(found)
+    taken[all_found] = 0
+    return all_found
 
 
 def _goes(*, second: bool) -> NDArray[np.bool_]:
