@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from terrazzo.app import cli
 from terrazzo.errors import ConflictError, ModelError, RecipeError, UsageError
 from terrazzo.models.bundle import CARD
+from terrazzo.prediction import keeping
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.evaluate import evaluate
 from terrazzo.workflows.model import load
@@ -72,6 +73,22 @@ def test_the_same_models_keep_their_maps_and_others_are_refused(tiny_run: Any, a
         with pytest.raises(ConflictError, match=r"did not make: a_predseg\.tif") as caught:
             predict(tiny_run.run, [image], tmp_path / "maps", context, with_=models)
         assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize("processes", [None, pytest.param(2, marks=pytest.mark.slow)])
+def test_parts_of_a_map_are_of_all_models(
+    tiny_run: Any, another: Another, tmp_path: Path, context_of: Any, monkeypatch: pytest.MonkeyPatch, processes: int | None
+) -> None:
+    """In commands of their own, and by several processes."""
+    context, images, others = context_of(None, "prediction.probabilities=true"), [tiny_run.folder / "images"], [another("b")]
+    if processes is None:
+        monkeypatch.setattr(keeping, "BLOCK_PX", 8 * 48 - 1)
+    predict(tiny_run.run, images, tmp_path / "whole", context, with_=others)
+    for number in (2, 1) if processes is None else ():
+        predict(tiny_run.run, images, tmp_path / "out", context, with_=others, part=f"{number}/2")
+    predict(tiny_run.run, images, tmp_path / "out", context, with_=others, processes=processes)
+    found, expected = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("out", "whole"))
+    assert found == expected
 
 
 @pytest.mark.parametrize(
