@@ -340,20 +340,24 @@ def _full(*_: object) -> int:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def killed_after(seconds: float, out: Path, image: Path, predictor: Predictor) -> bool:
-    """Whether a process that predicts was still at it when it was killed."""
+def killed(out: Path, image: Path, predictor: Predictor, seconds: float) -> bool:
+    """Predict in a process of its own, and kill it so many seconds after it keeps the first rows; whether it was still at it."""
     child = os.fork()
     if child == 0:
         save(out, image, predictor)
         os._exit(0)
+    folder, until = journal_folder(out / NAMES[0]), time.monotonic() + 60
+    while not (list(folder.glob("*.block")) or (out / NAMES[0]).exists()):
+        assert time.monotonic() < until, "nothing was kept"
+        time.sleep(1e-3)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def check_kills(moments: list[float], tmp_path: Path, image: Path, predictor: Predictor) -> int:
-    """Kill at each moment, as layers of the time of a whole run, and go on; returns how many were in the middle of it."""
-    threads = torch.get_num_threads()
+def check_kills(count: int, tmp_path: Path, image: Path, predictor: Predictor) -> None:
+    """Kill at so many random moments after the first rows, and go on, as often as it takes for each map to end; all maps are alike."""
+    threads, draws = torch.get_num_threads(), np.random.default_rng(7)
     # a forked process has no threads of its parent's pools
     torch.set_num_threads(1)
     try:
@@ -363,25 +367,44 @@ def check_kills(moments: list[float], tmp_path: Path, image: Path, predictor: Pr
         took = time.monotonic() - started
         expected = contents(tmp_path / "whole")
         hits = 0
-        for number, moment in enumerate(moments):
+        for number in range(4 * count):
             out = tmp_path / str(number)
-            hits += killed_after(moment * took, out, image, predictor)
-            assert not (out / NAMES[0]).exists() or (out / NAMES[0]).read_bytes() == expected[0]
-            save(out, image, predictor)
+            while hits < count and killed(out, image, predictor, draws.uniform(0, took)):
+                hits += 1
+                assert not (out / NAMES[0]).exists() or (out / NAMES[0]).read_bytes() == expected[0]
+            if not (out / NAMES[0]).exists():
+                save(out, image, predictor)
             assert contents(out) == expected
+            if hits == count:
+                return
     finally:
         torch.set_num_threads(threads)
-    return hits
+    pytest.fail(f"only {hits} of {count} kills were in the middle")
 
 
 def test_killed_in_the_middle(tmp_path: Path, image: Path, predictor: Predictor) -> None:
-    assert check_kills([0.3, 0.7], tmp_path, image, predictor) >= 1
+    check_kills(2, tmp_path, image, predictor)
 
 
 @pytest.mark.slow
 def test_killed_at_25_random_moments(tmp_path: Path, write_tiff: Any, predictor: Predictor) -> None:
-    moments = np.random.default_rng(7).uniform(0, 1, 25).tolist()
-    assert check_kills(moments, tmp_path, write_tiff(901, 61), predictor) >= 12
+    check_kills(25, tmp_path, write_tiff(901, 61), predictor)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sieve": 4, "holes": 5, "min_size": 9, "rules": {"wood": "confidence > 0.6 and area_px > 5"}},
+        {"threshold": {"wood": "otsu", "sea": 0.3}, "unsure": 0.4},
+        {"median": 5, "majority": 3},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_killed_at_some_moments_whatever_makes_the_map_better(
+    tmp_path: Path, write_tiff: Any, make_predictor: Any, options: dict[str, Any]
+) -> None:
+    check_kills(5, tmp_path, write_tiff(401, 61), make_predictor(probabilities=True, entropy=True, **options))
 
 
 @pytest.fixture(scope="module")
