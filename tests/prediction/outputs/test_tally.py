@@ -27,6 +27,16 @@ class TestTally:
         assert "Every predicted pixel is 'sand'. Its probability, by tenths from: 0.5: 100%." in caplog.text
         assert caplog.records[0].levelno == logging.WARNING
 
+    def test_what_is_unsure_is_no_other_class(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
+        tally = Tally(make_bundle().legend.with_unsure())
+        sums = np.zeros((3, 16, 16), np.uint32)
+        sums[1] = np.uint32(PROBABILITY_ONE * 10 * 0.55)
+        indices = self.rows(sums).indices()
+        indices[3, 4] = 3
+        tally.add(self.rows(sums), indices)
+        tally.tell()
+        assert "Every predicted pixel that is not unsure is 'sand'." in caplog.text
+
     def test_two_classes_are_no_news(self, make_bundle: Any, caplog: pytest.LogCaptureFixture) -> None:
         tally = Tally(make_bundle().legend)
         sums = np.zeros((3, 16, 16), np.uint32)

@@ -59,12 +59,14 @@ class Tally:
         self._classes = classes
 
     def tell(self) -> None:
-        """Warn if everything is one class."""
-        present = np.flatnonzero(self._classes[:IGNORE])
+        """Warn if everything is one class; what is unsure is none."""
+        count = len(self._legend.sets.classes)
+        present = np.flatnonzero(self._classes[:count])
         if len(present) != 1:
             return
+        sure = " that is not unsure" if self._classes[count:IGNORE].any() else ""
         total = max(1, int(self._tenths.sum()))
         shares = ", ".join(f"{low / 10:.1f}: {count / total:.0%}" for low, count in enumerate(self._tenths) if count)
         name = self._legend.sets.shown[int(present[0])].name
         whose = "The largest probability of a class" if self._legend.overlapping else "Its probability"
-        logger.warning("Every predicted pixel is '%s'. %s, by tenths from: %s.", name, whose, shares)
+        logger.warning("Every predicted pixel%s is '%s'. %s, by tenths from: %s.", sure, name, whose, shares)
