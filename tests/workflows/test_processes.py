@@ -19,6 +19,7 @@ import rasterio
 from terrazzo.errors import ConflictError, ModelError, UsageError
 from terrazzo.prediction import keeping
 from terrazzo.prediction.parts import parts_of
+from terrazzo.progress import Silent
 from terrazzo.recipes.recipe import Recipe
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.map_jobs import MapTask
@@ -192,7 +193,7 @@ class TestProcesses:
             for part, model in zip(parts_of(2), (tiny_run.run, tmp_path / "none"), strict=True)
         ]
         with pytest.raises(ModelError, match="none") as caught:
-            run_parts(tasks, lambda _: None, lambda _: None)
+            run_parts(tasks, 1, Silent(), lambda _: None)
         assert "Traceback" in "".join(caught.value.__notes__)
         assert children_of(os.getpid()) == []
 

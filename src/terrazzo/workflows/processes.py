@@ -18,7 +18,7 @@ from terrazzo.prediction.outputs.tally import Tally
 from terrazzo.prediction.parts import Part, begin_maps, devices_for, parts_of, windows_left
 from terrazzo.prediction.refine.chain import needed_jobs
 from terrazzo.prediction.stream import windows_of
-from terrazzo.progress import Advance
+from terrazzo.progress import Progress
 from terrazzo.rasters.ahead import cores
 from terrazzo.recipes.recipe import Recipe
 from terrazzo.workflows.context import Context
@@ -84,18 +84,21 @@ def share_maps(maps: MapTask, work: MapWork, processes: int, context: Context, c
         tally.add_notes(made.counts)
         counted(made.path, tally)
 
-    with context.progress.task("predict", sum(windows.values()), "windows") as advance:
-        run_parts(tasks, advance, take)
+    run_parts(tasks, sum(windows.values()), context.progress, take)
 
 
-def run_parts(tasks: Sequence[PartTask], advance: Advance, take: Callable[[MadeMap], None]) -> None:
+def run_parts(tasks: Sequence[PartTask], windows: int, progress: Progress, take: Callable[[MadeMap], None]) -> None:
     """Do each task in a process of its own. However this ends, no process is left.
 
+    windows: of all tasks. take: is told each map that is made.
     Raises what was raised in the process that failed first; EnvironmentFault if one was killed.
     """
     told: set[str] = set()
     with ExitStack() as stack:
         running = {child.connection: child for child in [stack.enter_context(_Child(task)) for task in tasks]}
+        # how long they take to begin is no part of the rate
+        wait(list(running))
+        advance = stack.enter_context(progress.task("predict", windows, "windows"))
         while running:
             for connection in wait(list(running)):
                 assert isinstance(connection, Connection), "nothing else is waited for"
