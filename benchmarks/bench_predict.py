@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.models.bundle import Bundle, ModelCard
-from terrazzo.models.network import build_network
+from terrazzo.models.network import build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
 from terrazzo.prediction.engines import choose
 from terrazzo.prediction.engines.engine import ReadWindow
@@ -37,22 +37,39 @@ from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import Pixels, open_raster
 from terrazzo.rasters.window import Window
 from terrazzo.samples.chip import to_chip
-from terrazzo.samples.scaling import measure
+from terrazzo.samples.scaling import Scaling, measure
 
 SIZE, OVERLAP, CLASSES = 512, 0.5, 4
+SEED = 0
+"""Of the scene; those of training follow."""
+STEPS, BATCH, TRAINED_PX = 30, 4, 256
 NETWORKS = {"classic U-Net, 32 filters": ModelOptions(filters=32), "smp Unet, resnet34": ModelOptions(architecture="Unet")}
 
 
 def write_scene(path: Path, side: int) -> None:
     """A COG of three bands of bytes."""
-    image, _ = ground(side, side, 0)
+    image, _ = ground(side, side, SEED)
     place = {"crs": "EPSG:32633", "transform": Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)}
     with rasterio.open(path, "w", driver="COG", width=side, height=side, count=3, dtype="uint8", compress="zstd", **place) as file:
         file.write(image.transpose(2, 0, 1))
 
 
+def train(network: nn.Module, scaling: Scaling) -> None:
+    """A few steps, so that classes are told apart: of first weights all are about as likely, and in bfloat16 others win."""
+    runtime = choose_runtime("cpu", "auto")
+    network = runtime.place(network).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    for step in range(STEPS):
+        images, labels = zip(*(ground(TRAINED_PX, TRAINED_PX, SEED + 1 + step * BATCH + number) for number in range(BATCH)), strict=True)
+        shown = scaled(np.stack(images).transpose(0, 3, 1, 2), scaling)
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(runtime.logits(network, shown), torch.from_numpy(np.stack(labels)).long())
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
 def model(options: ModelOptions, scene: Path) -> Bundle:
-    """Random weights: speed does not depend on what was learned."""
+    """A network that has learned a little of such scenes."""
     with open_raster(scene) as raster:
         pixels: Pixels = raster.read(Window(col_off=0, row_off=0, width=SIZE, height=SIZE))
     scaling = measure([(pixels, pixels.valid)], "standard", 10_000)
@@ -69,8 +86,9 @@ def model(options: ModelOptions, scene: Path) -> Bundle:
         recipe={},
         versions={},
     )
-    network = build_network(options, 3, CLASSES).eval()
-    return Bundle(network=network, card=card, legend=legend, scaling=scaling, identity="benchmark")
+    network = build_network(options, 3, CLASSES)
+    train(network, scaling)
+    return Bundle(network=network.eval(), card=card, legend=legend, scaling=scaling, identity="benchmark")
 
 
 def ours(predictor: Predictor, scene: Path, out: Path) -> None:
@@ -105,7 +123,7 @@ def plain(network: nn.Module, bundle: Bundle, scene: Path, out: Path) -> None:
         total = np.zeros((CLASSES, source.height, source.width), np.float32)
         for row in range(0, source.height - stride, stride):
             for col in range(0, source.width - stride, stride):
-                image = scaled(source.read(window=Slice(col, row, SIZE, SIZE)), bundle)
+                image = scaled(source.read(window=Slice(col, row, SIZE, SIZE)), bundle.scaling)[None]
                 total[:, row : row + SIZE, col : col + SIZE] += network(image).softmax(1)[0].numpy()
         profile = {**source.profile, "driver": "GTiff", "count": 1}
     write(out, total.argmax(0), profile)
@@ -117,17 +135,15 @@ def monai(network: nn.Module, bundle: Bundle, scene: Path, out: Path) -> None:
 
     out.mkdir()
     with rasterio.open(scene) as source:
-        image, profile = scaled(source.read(), bundle), {**source.profile, "driver": "GTiff", "count": 1}
+        image, profile = scaled(source.read(), bundle.scaling)[None], {**source.profile, "driver": "GTiff", "count": 1}
     logits = sliding_window_inference(image, (SIZE, SIZE), 4, network, overlap=OVERLAP, mode="gaussian")
     write(out, np.asarray(logits)[0].argmax(0), profile)
 
 
-def scaled(values: NDArray[np.uint8], bundle: Bundle) -> Tensor:
-    """(bands, height, width) to (1, bands, height, width), standardised as the model asks."""
-    offset, factor = (
-        np.array([getattr(band, name) for band in bundle.scaling.bands], np.float32)[:, None, None] for name in ("offset", "factor")
-    )
-    return torch.from_numpy((values.astype(np.float32) - offset) * factor)[None]
+def scaled(values: NDArray[np.uint8], scaling: Scaling) -> Tensor:
+    """(..., bands, height, width), standardised as the model asks."""
+    offset, factor = (np.array([getattr(band, name) for band in scaling.bands], np.float32)[:, None, None] for name in ("offset", "factor"))
+    return torch.from_numpy((values.astype(np.float32) - offset) * factor)
 
 
 def write(out: Path, classes: NDArray[np.int64], profile: dict[str, object]) -> None:
@@ -146,6 +162,7 @@ def compare(name: str, options: ModelOptions, scene: Path, rounds: int) -> None:
     whole = partial(ours, predictor, scene, folder / "ours")
     print(f"  the engine alone   {in_turn(whole, engine_alone(predictor, scene), rounds)}")
     tutorial = build_network(options, 3, CLASSES).eval()
+    tutorial.load_state_dict(bundle.network.state_dict())
     print(f"  plain loop         {in_turn(whole, partial(plain, tutorial, bundle, scene, folder / 'plain'), rounds)}")
     if find_spec("monai") is not None:
         print(f"  MONAI              {in_turn(whole, partial(monai, tutorial, bundle, scene, folder / 'monai'), rounds)}")
