@@ -82,14 +82,14 @@ def test_a_run_goes_on_without_the_model(
 ) -> None:
     train(recipe, tmp_path / "whole", context=context_of(recipe))
     with monkeypatch.context() as patch:
-        conclude, calls = Trainer._conclude, []
+        keep, calls = Trainer.keep, []
 
         def once(self: Trainer, *rest: Any) -> None:
-            conclude(self, *rest)
+            keep(self, *rest)
             calls.append(1)
             killed()
 
-        patch.setattr(Trainer, "_conclude", once)
+        patch.setattr(Trainer, "keep", once)
         with pytest.raises(KeyboardInterrupt):
             train(recipe, tmp_path / "run", context=context_of(recipe))
     assert calls
