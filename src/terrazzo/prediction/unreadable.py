@@ -48,11 +48,11 @@ class Gaps:
         return [[window.col_off, window.row_off, window.width, window.height, reason] for window, reason in self.found.items()]
 
     def add_notes(self, notes: Sequence[Sequence[object]]) -> None:
-        """Add what the journal says was found before."""
+        """Add what was found before or by others; of what is known here too the reason stays."""
         for left, top, width, height, reason in notes:
             window = Window(col_off=int(str(left)), row_off=int(str(top)), width=int(str(width)), height=int(str(height)))
             with self._lock:
-                self._found[window] = str(reason)
+                self._found.setdefault(window, str(reason))
 
     def _by_blocks(self, raster: Raster, window: Window, block: Shape) -> Pixels:
         full = (raster.bands, *window.shape)

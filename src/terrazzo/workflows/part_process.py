@@ -71,6 +71,10 @@ def _do(task: PartTask, teller: Teller) -> None:
     work = plan_maps(task.maps, Context(recipe=task.recipe, device=task.device, threads=task.threads))
     predictor = work.predictor
     predictor.engine_for(list(work.jobs.values()), task.means)
+    for path, notes in task.gaps.items():
+        gaps = work.jobs[path].gaps
+        assert gaps is not None, "there are notes of it"
+        gaps.add_notes(notes)
     predict_part(work.shared, task.part, predictor, teller)
 
     def tell(path: Path, tally: Tally) -> None:

@@ -25,6 +25,8 @@ from terrazzo.workflows.context import Context
 from terrazzo.workflows.map_jobs import MapTask, MapWork
 
 PROGRAM = "terrazzo.workflows.part_process"
+Notes = Sequence[Sequence[object]]
+"""See `Gaps.notes`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class PartTask:
     maps: MapTask
     means: Mapping[str, object]
     """What all maps are made with; see `Predictor.runtime_facts`."""
+    gaps: Mapping[Path, Notes]
+    """What is known and was told already of images that cannot be read all over, by their maps."""
     recipe: Recipe
     device: str
     threads: int
@@ -47,8 +51,8 @@ class MadeMap(NamedTuple):
     path: Path
     counts: Mapping[str, Any]
     """Notes of its tally."""
-    gaps: Sequence[Sequence[object]]
-    """Notes of what of its image could not be read."""
+    gaps: Notes
+    """Of what of its image could not be read."""
 
 
 Message = float | MadeMap | logging.LogRecord | BaseException
@@ -71,8 +75,9 @@ def share_maps(maps: MapTask, work: MapWork, processes: int, context: Context, c
         return
     threads = max(1, (context.threads or cores()) // len(busy))
     means = predictor.runtime_facts(jobs)
+    gaps = {path: job.gaps.notes() for path, job in work.todo.items() if job.gaps is not None and job.gaps.found}
     tasks = [
-        PartTask(part=part, maps=maps, means=means, recipe=context.recipe, device=device, threads=threads)
+        PartTask(part=part, maps=maps, means=means, gaps=gaps, recipe=context.recipe, device=device, threads=threads)
         for part, device in zip(busy, devices_for(predictor.device, len(busy)), strict=True)
     ]
 
