@@ -213,10 +213,12 @@ class TestTwoAtATime:
             pass
 
     def test_that_do_not(self, held: tuple[Path, Job, Predictor]) -> None:
-        with open_journal(*held, "part-1-of-2"), open_journal(*held, "part-2-of-2"):
-            pass
-        with open_journal(*held):
-            pass
+        with open_journal(*held, "part-1-of-2") as one, open_journal(*held, "part-2-of-2") as other:
+            lines = {path.name for path in one.folder.glob("*.jsonl")}
+            assert one.folder == other.folder
+            assert lines == {"journal.jsonl", "part-1-of-2.jsonl", "part-2-of-2.jsonl"}
+        with open_journal(*held) as whole:
+            assert {path.name for path in whole.folder.glob("*.jsonl")} == {"journal.jsonl"}
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

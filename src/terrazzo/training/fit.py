@@ -294,7 +294,7 @@ class Trainer:
             # as long as nothing is scored, the last weights are the best
             self.state = replace(self.state, best_epoch=self.state.epoch)
         if self.state.best_epoch == self.state.epoch:
-            self.best = self._checkpoint({f"average.{name}": tensor.clone() for name, tensor in self.average.items()})
+            self.best = self._checkpoint(_named("average.", {name: tensor.clone() for name, tensor in self.average.items()}))
         keep_epoch(folder / epoch_file(row["epoch"], row["loss"], self.task.aim.name, score), self.average, self.options.keep)
 
     @property
