@@ -15,8 +15,9 @@ from rasterio.crs import CRS
 from terrazzo.errors import RasterError
 from terrazzo.labels.legend import Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
-from terrazzo.prediction.maps import Watch, map_path, probabilities_path, provenance_of, write_maps
+from terrazzo.prediction.maps import Watch, provenance_of, write_maps
 from terrazzo.prediction.outputs.areas import class_areas
+from terrazzo.prediction.outputs.names import map_path, probabilities_path
 from terrazzo.prediction.prediction import Prediction
 from terrazzo.prediction.stream import Job, predict_rows
 from terrazzo.progress import Silent

@@ -3,6 +3,8 @@
 import json
 import logging
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -235,6 +237,15 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(EnvironmentFault, match="cannot be written"):
         vectorize(tmp_path / "m.tif", tmp_path / "file" / "m.gpkg")
+
+
+def test_the_command_loads_no_torch(tmp_path: Path) -> None:
+    write_map(tmp_path / "m_predseg.tif", UTM, probabilities=True)
+    code = "import sys; from terrazzo.app.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", code, "vectorize", str(tmp_path / "m_predseg.tif"), str(tmp_path / "m.gpkg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert (tmp_path / "m.gpkg").exists()
+    assert not {"torch", "onnxruntime", "openvino", "matplotlib"} & set(done.stderr.split())
 
 
 def test_the_command_tells_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from terrazzo.errors import EnvironmentFault
 from terrazzo.models.backbone import Backbone, check_names
 from terrazzo.models.blocks import seeded_network
+from terrazzo.models.convolution import with_quick_gradients
 from terrazzo.models.options import ModelOptions
 from terrazzo.models.resunet import ResidualUNet
 from terrazzo.models.unet import UNet
@@ -28,7 +29,7 @@ def build_network(options: ModelOptions, bands: int, classes: int, seed: int = 0
 
     Raises RecipeError if there is no such encoder, or the architecture does not take it.
     """
-    return seeded_network(lambda: network_class(options)(options, bands, classes), seed)
+    return with_quick_gradients(seeded_network(lambda: network_class(options)(options, bands, classes), seed))
 
 
 def network_class(options: ModelOptions) -> type[UNet | ResidualUNet | Backbone]:

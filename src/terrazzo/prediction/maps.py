@@ -1,11 +1,10 @@
-"""Class maps and probabilities on disk: what they are called, and writing them as their rows are finished."""
+"""Class maps and the layers beside them on disk, written as their rows are finished."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,8 @@ from terrazzo.prediction.blend import BlendedRows
 from terrazzo.prediction.journal import Journal
 from terrazzo.prediction.keeping import is_large, kept_means, kept_rows, missing_jobs, open_journal
 from terrazzo.prediction.outputs.files import MapFiles
-from terrazzo.prediction.outputs.layers import PROBABILITIES_SUFFIX, layers_of, stacked
+from terrazzo.prediction.outputs.layers import layers_of, stacked
+from terrazzo.prediction.outputs.names import layer_path
 from terrazzo.prediction.outputs.tally import THINNED, Tally
 from terrazzo.prediction.refine.chain import finished_rows, needed_jobs
 from terrazzo.prediction.refine.objects.cleaning import Cleaning
@@ -27,11 +27,9 @@ from terrazzo.prediction.refine.whole import Kept, cleaned_rows, journal_rows
 from terrazzo.prediction.stream import Job, Predictor, windows_of
 from terrazzo.progress import Progress
 from terrazzo.rasters.fits_rows import cards_of
-from terrazzo.rasters.raster import Raster
 from terrazzo.rasters.write import PROVENANCE_TAG
 
 logger = logging.getLogger(__name__)
-MAP_SUFFIX = "_predseg"
 
 RowsSeen = Callable[[Job, BlendedRows, NDArray[np.uint8]], None]
 """Called with each finished piece of a map: the job, its rows, and their class indices (rows, width)."""
@@ -43,29 +41,9 @@ Shown = Callable[[Job, int, NDArray[np.uint8]], NDArray[np.uint8]]
 """Makes of the class indices of rows, from row_off on, those that a map shows."""
 
 
-def map_path(out: Path, stem: str, raster: Raster, ending: Literal["auto", "fits"] = "auto", *, overlapping: bool = False) -> Path:
-    """OUT/<stem>_predseg.tif; .png where the input is no GeoTIFF and has no map coordinates; .fits where that is asked for.
-
-    overlapping: the map has a band a class, which a PNG cannot hold.
-    """
-    plain = not overlapping and raster.format != "GTiff" and not raster.grid.georeferenced
-    automatic = "png" if plain else "tif"
-    return out / f"{stem}{MAP_SUFFIX}.{automatic if ending == 'auto' else ending}"
-
-
-def probabilities_path(class_map: Path) -> Path:
-    """<stem>_probabilities.tif beside a class map."""
-    return layer_path(class_map, PROBABILITIES_SUFFIX)
-
-
 def layer_paths(class_map: Path, predictor: Predictor) -> list[Path]:
     """The files beside a class map that the options ask for, each a layer."""
     return [layer_path(class_map, layer.suffix) for layer in layers_of(predictor.options, predictor.legend)]
-
-
-def layer_path(class_map: Path, suffix: str) -> Path:
-    """The layer of a suffix beside a class map: <stem>SUFFIX.tif."""
-    return class_map.with_name(f"{class_map.stem.removesuffix(MAP_SUFFIX)}{suffix}.tif")
 
 
 def provenance_of(class_map: Path) -> str | None:

@@ -19,7 +19,8 @@ from terrazzo.evaluation.tally.scene import SceneTally
 from terrazzo.evaluation.where.by_sample import score_table
 from terrazzo.labels.legend import IGNORE
 from terrazzo.prediction.blend import BlendedRows
-from terrazzo.prediction.maps import Watch, follow_maps, map_path, write_maps
+from terrazzo.prediction.maps import Watch, follow_maps, write_maps
+from terrazzo.prediction.outputs.names import map_path
 from terrazzo.prediction.stream import Job, Predictor
 from terrazzo.progress import Progress
 from terrazzo.rasters.files import ImageFile, output_stems

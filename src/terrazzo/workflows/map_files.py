@@ -16,8 +16,8 @@ from terrazzo.labels.carried import carried_legend
 from terrazzo.labels.legend import Legend
 from terrazzo.labels.run_write import write_runs
 from terrazzo.labels.sentences import listed
-from terrazzo.prediction.maps import MAP_SUFFIX
 from terrazzo.prediction.outputs.isolate import isolate
+from terrazzo.prediction.outputs.names import MAP_SUFFIX
 from terrazzo.prediction.stream import Job
 from terrazzo.prediction.vectorize.class_map import write_polygons
 from terrazzo.rasters.fits_rows import cards_of

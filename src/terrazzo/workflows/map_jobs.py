@@ -10,8 +10,8 @@ from terrazzo.labels.failures import Failures
 from terrazzo.labels.sentences import listed
 from terrazzo.models.network import use_threads
 from terrazzo.prediction.ensemble import load_models
-from terrazzo.prediction.maps import MAP_SUFFIX, layer_paths, map_path, provenance_of
-from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
+from terrazzo.prediction.maps import layer_paths, provenance_of
+from terrazzo.prediction.outputs.names import LAYER_SUFFIXES, MAP_SUFFIX, map_path
 from terrazzo.prediction.parts import Part, shared_jobs
 from terrazzo.prediction.stream import Job, Predictor, options_of
 from terrazzo.rasters.files import ImageFile, find_images, output_stems

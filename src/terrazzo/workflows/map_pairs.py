@@ -18,8 +18,7 @@ from terrazzo.labels.reader import LabelReader, find_legend
 from terrazzo.labels.rules import are_rules
 from terrazzo.labels.sentences import counted, listed
 from terrazzo.labels.survey import survey
-from terrazzo.prediction.maps import MAP_SUFFIX, layer_path, probabilities_path
-from terrazzo.prediction.outputs.layers import LAYER_SUFFIXES
+from terrazzo.prediction.outputs.names import LAYER_SUFFIXES, MAP_SUFFIX, layer_path, probabilities_path
 from terrazzo.rasters.files import ImageFile, digest, find_images
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.options import DataOptions

@@ -10,10 +10,9 @@ from terrazzo.evaluation.where.certainty import UNIT, entropy
 from terrazzo.labels.legend import Legend
 from terrazzo.prediction.blend import PROBABILITY_ONE, BlendedRows
 from terrazzo.prediction.options import PredictionOptions
+from terrazzo.prediction.outputs.names import ENTROPY_SUFFIX, PROBABILITIES_SUFFIX
 from terrazzo.rasters.tiff_rows import TiffLayout
 
-PROBABILITIES_SUFFIX, ENTROPY_SUFFIX = "_probabilities", "_entropy"
-LAYER_SUFFIXES = (PROBABILITIES_SUFFIX, ENTROPY_SUFFIX)
 ENTROPY_ONE = 10_000
 """An entropy of 1, as it is stored."""
 ENTROPY_NODATA = 65535

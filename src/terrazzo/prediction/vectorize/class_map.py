@@ -13,7 +13,7 @@ from terrazzo.errors import RasterError, UsageError
 from terrazzo.labels.carried import carried_legend
 from terrazzo.labels.legend import LARGEST_VALUE, Legend
 from terrazzo.labels.sentences import listed
-from terrazzo.prediction.maps import probabilities_path
+from terrazzo.prediction.outputs.names import probabilities_path
 from terrazzo.prediction.vectorize.bands import Band, Sources, band_rows, bands_of
 from terrazzo.prediction.vectorize.files import VectorLayer, check_format, write_vectors
 from terrazzo.prediction.vectorize.ground import AreaKind, area_kind, pixel_areas
