@@ -86,7 +86,11 @@ class BlendedRows:
 
     def indices(self) -> NDArray[np.uint8]:
         """Class indices (rows, width) of the largest probability; 255 where invalid or not predicted."""
-        best: NDArray[np.uint8] = self.sums.argmax(axis=0).astype(np.uint8)
+        best, most = np.zeros(self.totals.shape, np.uint8), self.sums[0].copy()
+        # class by class over whole rows: numpy's argmax goes from pixel to pixel, which takes fifteen times as long
+        for index, sums in enumerate(self.sums[1:], start=1):
+            np.maximum(best, np.multiply(sums > most, index, dtype=np.uint8), out=best)
+            np.maximum(most, sums, out=most)
         best[~self.valid | (self.totals == 0)] = IGNORE
         return best
 

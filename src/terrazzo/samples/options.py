@@ -53,6 +53,7 @@ class SamplesOptions(Options):
 
 
 WindowRule = Literal["listed", "jitter", "random"]
+USUAL_FOREGROUND = 1 / 3
 
 
 class DrawOptions(Options):
@@ -79,11 +80,12 @@ class DrawOptions(Options):
         lt=1,
         description="Share of the drawn windows that hold nothing but the first class; 0: none of them; default: as they come.",
     )
-    foreground: float = Field(
-        0.0,
+    foreground: float | None = Field(
+        None,
         ge=0,
         le=1,
-        description="Share of the drawn windows that are centred on a pixel of a class but the first; these classes in turn.",
+        description="Share of the drawn windows that are centred on a pixel of a class but the first; these classes in turn. Default: a "
+        "third with windows = 'jitter', so that what is small or rare is learned early; none where balance or empty_share chooses windows.",
     )
     log: bool = Field(False, description="Write windows.csv in the run: every window that a step consumed, with its place.")
 
@@ -98,9 +100,17 @@ class DrawOptions(Options):
             )
         if self.windows == "listed" and self.foreground:
             raise ValueError(f"foreground is {self.foreground:g}, which moves windows; set windows = 'jitter' or 'random'")
-        if self.foreground + (self.empty_share or 0) > 1:
+        if self.foreground and self.empty_share and self.foreground + self.empty_share > 1:
             raise ValueError(f"foreground ({self.foreground:g}) and empty_share ({self.empty_share:g}) are more than all windows together")
         return self
+
+    @property
+    def centred_share(self) -> float:
+        """Share of the drawn windows that are centred on a pixel of a class but the first, where there is such a pixel."""
+        if self.foreground is not None:
+            return self.foreground
+        chosen_otherwise = self.balance != "none" or self.empty_share is not None
+        return 0.0 if self.windows != "jitter" or chosen_otherwise else USUAL_FOREGROUND
 
 
 class AugmentOptions(Options):

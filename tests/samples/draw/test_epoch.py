@@ -35,7 +35,7 @@ def mixed(count: int, empty: float, seed: int = 0) -> NDArray[np.int64]:
 
 @given(count=st.integers(1, 50), epoch=st.integers(0, 9), seed=st.integers(0, 2**63 - 1), per_epoch=st.none() | st.integers(1, 200))
 def test_each_sample_once_before_any_twice(count: int, epoch: int, seed: int, per_epoch: int | None) -> None:
-    draw = draw_of(np.ones((count, 2), np.int64), per_epoch=per_epoch)
+    draw = draw_of(np.ones((count, 2), np.int64), per_epoch=per_epoch, foreground=0)
     found = draw.epoch(epoch, seed)
     assert len(found) == draw.size == (per_epoch or count)
     counts = np.bincount(found.rows, minlength=count)
@@ -50,7 +50,7 @@ def test_orders_differ_from_epoch_to_epoch_and_seed_to_seed() -> None:
 
 def test_golden_order() -> None:
     """If it changes, runs of old recipes can no longer be repeated."""
-    assert draw_of(np.ones((10, 2), np.int64)).epoch(1, 7).rows.tolist() == [9, 0, 8, 6, 7, 1, 3, 4, 2, 5]
+    assert draw_of(np.ones((10, 2), np.int64), foreground=0).epoch(1, 7).rows.tolist() == [9, 0, 8, 6, 7, 1, 3, 4, 2, 5]
 
 
 def test_what_is_drawn_knows_its_sample_and_its_repeat(make_samples: Callable[..., Samples]) -> None:
@@ -94,6 +94,25 @@ def test_foreground_turns_through_the_classes_and_weighs_by_their_pixels() -> No
     assert np.bincount(of_class[0], minlength=4).tolist() == [100, 300, 0, 0]
     assert np.bincount(of_class[1], minlength=4).tolist() == [0, 0, 400, 0]
     assert np.count_nonzero(found.wants == ANY) == 800
+
+
+def test_a_third_is_centred_unless_windows_are_chosen_otherwise() -> None:
+    pixels = np.array([[90, 10], [100, 0], [100, 0]])
+    usual = draw_of(pixels, per_epoch=30).epoch(0, 0)
+    assert usual.rows[usual.wants == 1].tolist() == [0] * 10
+    assert sorted(np.bincount(usual.rows[usual.wants == ANY]).tolist()) == [6, 7, 7]
+    chosen: list[dict[str, Any]] = [
+        {"foreground": 0},
+        {"windows": "listed"},
+        {"windows": "random"},
+        {"balance": "class"},
+        {"balance": "objects"},
+        {"empty_share": 0.5},
+    ]
+    for options in chosen:
+        assert not np.any(draw_of(pixels, per_epoch=30, **options).epoch(0, 0).wants > 0)
+    of_one_class = draw_of(np.array([[100, 0], [100, 0]])).epoch(0, 0)
+    assert sorted(of_one_class.rows.tolist()) == [0, 1], "there is nothing to centre on"
 
 
 @pytest.mark.parametrize("options", [{"foreground": 0.3}, {"empty_share": 0.0}])

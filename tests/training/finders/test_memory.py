@@ -54,7 +54,7 @@ def really(model: ModelOptions, precision: Precision, **options: Any) -> tuple[i
             loss(runtime.logits(network, images), target).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     state, gradients = network.state_dict(), [parameter.grad for parameter in network.parameters()]
-    lasting = [*state.values(), *state.values(), *gradients, *optimizer_tensors(optimizer).values()]
+    lasting = [*state.values(), *state.values(), *state.values(), *gradients, *optimizer_tensors(optimizer).values()]
     weights = sum(tensor.nbytes for tensor in lasting if tensor is not None)
     # the gradients are a part of what lasts
     step = ledger.peak - sum(tensor.nbytes for tensor in gradients if tensor is not None)

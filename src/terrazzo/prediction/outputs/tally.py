@@ -33,10 +33,10 @@ class Tally:
         thinned = slice(-rows.row_off % self._step, None, self._step), slice(None, None, self._step)
         sums, totals = rows.sums[:, *thinned], rows.totals[thinned]
         seen = (totals > 0) & rows.valid[thinned]
-        shares = sums[:, seen].max(axis=0) / (totals[seen] * float(PROBABILITY_ONE))
-        self._tenths += np.histogram(shares, bins=10, range=(0, 1))[0]
-        # in whole numbers, so that the sum is the same in any order
-        self._sum += int(np.rint(shares * PROBABILITY_ONE).sum())
+        # in whole numbers, so that the sum is the same in any order; the largest is found before pixels are picked, which is much quicker
+        units = np.rint(sums.max(axis=0)[seen] / totals[seen]).astype(np.int64)
+        self._tenths += np.bincount(np.minimum(units * 10 // PROBABILITY_ONE, 9), minlength=10)
+        self._sum += int(units.sum())
 
     @property
     def mean_confidence(self) -> float | None:

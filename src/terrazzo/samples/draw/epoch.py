@@ -111,7 +111,7 @@ class Draw:
 
     def _counts(self, pool: Positions) -> tuple[int, int]:
         """How many windows of an epoch are centred on a class, and how many shall be empty."""
-        centred = round(self.options.foreground * self.size)
+        centred = round(self.options.centred_share * self.size) if self.contents.filled.any() else 0
         share = self.options.empty_share
         if not share or self.contents.filled[pool].all():
             return centred, 0

@@ -53,7 +53,7 @@ class MemoryNeed:
     """Bytes that a training holds at its peak on the device that computes."""
 
     weights: int
-    """The network, its moving average, the gradient and what the optimiser remembers."""
+    """The network, its moving average now and in the best epoch, the gradient and what the optimiser remembers."""
     step: int
     """Beside them while a step is made: what the network keeps of every layer for the gradient, and intermediate results."""
     evaluation: int
@@ -100,7 +100,7 @@ def memory_need(learner: Learner, options: TrainingOptions, batches: Batches, wi
 
 
 class _Rehearsal:
-    """A copy of the network, its average and its optimiser, all of them fake."""
+    """A copy of the network, its averages and its optimiser, all of them fake."""
 
     def __init__(self, network: nn.Module, runtime: Runtime, options: TrainingOptions) -> None:
         self._runtime = runtime
@@ -110,7 +110,9 @@ class _Rehearsal:
         self._ledger = Ledger()
         self._ledger.hold(self._network.state_dict().values())
         with self._fake, self._ledger:
-            self._average = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
+            self._average, self._best = (
+                {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()} for _ in range(2)
+            )
             self._optimizer = build_optimizer(self._network, options.model_copy(update={"learning_rate": 1.0}))
             for parameter in self._network.parameters():
                 parameter.grad = torch.zeros_like(parameter)
@@ -156,8 +158,8 @@ class _Rehearsal:
 
     def checkpoint(self) -> int:
         """Written from copies in the order of the file, and read back: twice network, average and optimiser."""
-        lasting = self._lasting - _bytes(self._network.parameters())
-        return 2 * lasting
+        written = self._lasting - _bytes(self._network.parameters()) - _bytes(self._best.values())
+        return 2 * written
 
 
 def _loss_bytes(loss: Loss, batches: Batches, device: torch.device) -> int:
