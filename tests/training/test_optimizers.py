@@ -8,6 +8,7 @@ from torch import nn
 
 from terrazzo.models.network import build_network
 from terrazzo.models.options import ModelOptions
+from terrazzo.models.start import head_of
 from terrazzo.training.optimizers import build_optimizer, optimizer_tensors, parameter_groups, penalize, restore_optimizer
 from terrazzo.training.options import TrainingOptions
 
@@ -65,11 +66,25 @@ def test_it_goes_on_exactly_where_it_was(name: Any, momentum: float) -> None:
 
 def test_weights_decay_but_biases_and_norms_do_not() -> None:
     model = network()
-    decaying, others = (group["params"] for group in parameter_groups(model, 0.1))
-    assert [group["weight_decay"] for group in parameter_groups(model, 0.1)] == [0.1, 0.0]
+    groups = parameter_groups(model, weight_decay=0.1, head_rate=1)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert all(names[id(parameter)].endswith("weight") for parameter in decaying)  # type: ignore[attr-defined]
-    assert len(decaying) + len(others) == len(names)  # type: ignore[arg-type]
+    decay = {names[id(parameter)]: group["weight_decay"] for group in groups for parameter in group["params"]}  # type: ignore[attr-defined]
+    assert decay.keys() == set(names.values())
+    kernels = {name for name, parameter in model.named_parameters() if parameter.ndim > 1}
+    assert {name for name, share in decay.items() if share == 0.1} == kernels
+    assert {share for name, share in decay.items() if name not in kernels} == {0.0}
+
+
+@pytest.mark.parametrize(("name", "factor"), [("adamw", 5), ("adam", 5), ("rmsprop", 5), ("sgd", 1), ("adadelta", 1)])
+@pytest.mark.parametrize("model", [ModelOptions(filters=4, depth=1), ModelOptions(architecture="Unet", encoder="resnet18")])
+def test_the_last_convolution_has_a_rate_of_its_own(model: ModelOptions, name: Any, factor: float) -> None:
+    built = build_network(model, 3, 2)
+    optimizer = build_optimizer(built, TrainingOptions(optimizer=name, head_rate=5))
+    factors = {id(parameter): group["rate_factor"] for group in optimizer.param_groups for parameter in group["params"]}
+    head = head_of(built)
+    for parameter_name, parameter in built.named_parameters():
+        assert factors[id(parameter)] == (factor if parameter_name.startswith(f"{head}.") else 1)
+    assert sum(parameter_name.startswith(f"{head}.") for parameter_name, _ in built.named_parameters()) == 2
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "adadelta"])

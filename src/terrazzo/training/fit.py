@@ -195,7 +195,7 @@ class Trainer:
     def _step(self, batches: Iterator[Fed], learning_rate: float, step: int) -> tuple[float, list[Sample]]:
         """Learn from batches as if they were a single one; their mean loss, and their windows."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate_factor"]
         self.optimizer.zero_grad(set_to_none=True)
         first = self.state.batch
         samples = min(self.options.accumulate * self.options.batch, self.task.draw.size - first * self.options.batch)

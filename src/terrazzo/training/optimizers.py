@@ -3,14 +3,20 @@
 import torch
 from torch import Tensor, nn
 
+from terrazzo.models.start import head_of
 from terrazzo.training.options import TrainingOptions
 
 ADADELTA_EPSILON = 1e-6
 
 
 def build_optimizer(network: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
-    """The optimiser of [training]; the weight decay is for adamw alone."""
-    groups = parameter_groups(network, options.weight_decay if options.optimizer == "adamw" else 0.0)
+    """The optimiser of [training]. The rate of a group is that of the schedule times its `rate_factor`; weights decay with adamw alone."""
+    steps_as_long_as_the_rate = options.optimizer in ("adamw", "adam", "rmsprop")
+    groups = parameter_groups(
+        network,
+        weight_decay=options.weight_decay if options.optimizer == "adamw" else 0.0,
+        head_rate=options.head_rate if steps_as_long_as_the_rate else 1.0,
+    )
     first, momentum = options.largest_rate, options.momentum
     match options.optimizer:
         case "adamw":
@@ -25,11 +31,17 @@ def build_optimizer(network: nn.Module, options: TrainingOptions) -> torch.optim
             return torch.optim.Adadelta(groups, lr=first, rho=options.rho, eps=ADADELTA_EPSILON)
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weights of convolutions decay; biases and normalisation do not."""
-    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+def parameter_groups(network: nn.Module, *, weight_decay: float, head_rate: float) -> list[dict[str, object]]:
+    """Weights of convolutions decay; biases and normalisation do not. The last convolution has another rate: head_rate times as large."""
+    head = f"{head_of(network)}."
+    groups: list[dict[str, object]] = []
+    for are_kernels, decay in ((True, weight_decay), (False, 0.0)):
+        chosen = [(name, parameter) for name, parameter in network.named_parameters() if (parameter.ndim > 1) == are_kernels]
+        for are_heads, factor in ((False, 1.0), (True, head_rate)):
+            parameters = [parameter for name, parameter in chosen if name.startswith(head) == are_heads]
+            if parameters:
+                groups.append({"params": parameters, "weight_decay": decay, "rate_factor": factor})
+    return groups
 
 
 @torch.no_grad()

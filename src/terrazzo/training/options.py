@@ -55,6 +55,13 @@ class TrainingOptions(Options):
         description="Largest learning rate. For adamw, adam and rmsprop; sgd wants about 0.05, adadelta 1. find: by a range "
         "test before the first step, as long as 100 steps.",
     )
+    head_rate: float = Field(
+        8.0,
+        ge=0.01,
+        le=1000,
+        description="Rate of the last convolution, as a multiple of the learning rate, with adamw, adam and rmsprop: their steps are no "
+        "longer than the rate, whatever the gradient, and rare classes are found only when its weights, small at first, have grown.",
+    )
     betas: tuple[Decay, Decay] = Field(
         (0.9, 0.99),
         description="Memory of adamw and adam: of the gradient and of its square. Runs of some hundred steps are too short for the usual "
