@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from terrazzo.errors import EnvironmentFault, RecipeError
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.models.bundle import SCALING, ModelCard, load_bundle, save_bundle
+from terrazzo.models.convolution import Convolution
 from terrazzo.models.network import build_network, check_network, choose_runtime, cpu_precision, network_class, precision_for
 from terrazzo.models.options import ARCHITECTURES, ModelOptions
 from terrazzo.rasters.options import DataOptions
@@ -212,7 +213,7 @@ class TestResidualUNet(OwnNetworkContract):
             layers = list(block.get_submodule("body").children())
             convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
             order = [type(layer) for layer in layers]
-            assert order == [nn.BatchNorm2d, nn.ReLU, nn.Conv2d] * 2 if level else [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Conv2d]
+            assert order == [nn.BatchNorm2d, nn.ReLU, Convolution] * 2 if level else [Convolution, nn.BatchNorm2d, nn.ReLU, Convolution]
             assert [layer.stride for layer in convolutions] == [(2, 2) if level else (1, 1), (1, 1)]
             assert [layer.out_channels for layer in convolutions] == [6 * 2**level] * 2
             assert all(layer.kernel_size == (7, 7) for layer in convolutions)

@@ -62,7 +62,7 @@ def task(tmp_path: Path, torch_is_ready: None) -> Task:
         placer=Placer(source=store, size=(16, 16), seed=0, rule="jitter"),
     )
     contents = Contents(pixels=np.ones((9, 2), np.int64), objects=np.ones(9, np.int64))
-    return Task(draw=Draw(samples[:9], contents, DrawOptions()), validation=samples[9:], preparation=preparation, classes=2)
+    return Task(draw=Draw(samples[:9], contents, DrawOptions(foreground=0)), validation=samples[9:], preparation=preparation, classes=2)
 
 
 @pytest.fixture
