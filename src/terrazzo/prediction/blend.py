@@ -42,6 +42,18 @@ def kept_side(start: int, last: int, size: int, stride: int) -> slice:
     return slice(0 if start == 0 else margin, size if start == last else margin + stride)
 
 
+def most_probable(values: NDArray[np.unsignedinteger]) -> NDArray[np.uint8]:
+    """(rows, width) which of (classes, rows, width) is the largest, of equal ones the first.
+
+    Class by class over whole rows: numpy's argmax goes from pixel to pixel, which takes fifteen times as long.
+    """
+    best, most = np.zeros(values.shape[1:], np.uint8), values[0].copy()
+    for index, each in enumerate(values[1:], start=1):
+        np.maximum(best, np.multiply(each > most, index, dtype=np.uint8), out=best)
+        np.maximum(most, each, out=most)
+    return best
+
+
 @dataclass(frozen=True, kw_only=True)
 class BlendedRows:
     """Finished rows of a map, as wide as the raster."""
@@ -86,11 +98,7 @@ class BlendedRows:
 
     def indices(self) -> NDArray[np.uint8]:
         """Class indices (rows, width) of the largest probability; 255 where invalid or not predicted."""
-        best, most = np.zeros(self.totals.shape, np.uint8), self.sums[0].copy()
-        # class by class over whole rows: numpy's argmax goes from pixel to pixel, which takes fifteen times as long
-        for index, sums in enumerate(self.sums[1:], start=1):
-            np.maximum(best, np.multiply(sums > most, index, dtype=np.uint8), out=best)
-            np.maximum(most, sums, out=most)
+        best = most_probable(self.sums)
         best[~self.valid | (self.totals == 0)] = IGNORE
         return best
 

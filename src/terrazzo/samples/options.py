@@ -54,6 +54,7 @@ class SamplesOptions(Options):
 
 WindowRule = Literal["listed", "jitter", "random"]
 USUAL_FOREGROUND = 1 / 3
+"""Share of the windows that are centred on other classes than the first, where nothing else is said."""
 
 
 class DrawOptions(Options):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from terrazzo.evaluation.thresholds import level_of
 from terrazzo.labels.bits import to_bits
 from terrazzo.labels.legend import IGNORE
-from terrazzo.prediction.blend import BlendedRows
+from terrazzo.prediction.blend import BlendedRows, most_probable
 from terrazzo.prediction.refine.rows import FinishedRows
 from terrazzo.prediction.stream import Job
 
@@ -68,7 +68,7 @@ class Decision:
 
     def _by_thresholds(self, rows: BlendedRows, shares: NDArray[np.uint16]) -> NDArray[np.uint8]:
         free = [index for index, least in enumerate(self.least) if least is None] or list(range(len(self.least)))
-        winner: NDArray[np.uint8] = np.array(free, np.uint8)[shares[free].argmax(axis=0)]
+        winner: NDArray[np.uint8] = np.array(free, np.uint8)[most_probable(shares[free])]
         # of the classes whose threshold is reached; below any probability as long as none is
         most = np.full(winner.shape, -1, np.int32)
         for index, least in enumerate(self.least):
