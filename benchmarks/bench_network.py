@@ -7,6 +7,7 @@ import sys
 from functools import partial
 
 import torch
+from learners import as_in_tutorials
 from timing import in_turn
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ class Learner:
 
     def __init__(self, runtime: Runtime, *, channels_last: bool) -> None:
         network = build_network(ModelOptions(filters=32), BANDS, CLASSES)
-        self.network: nn.Module = runtime.place(network) if channels_last else network.to(runtime.device)
+        self.network: nn.Module = runtime.place(network) if channels_last else as_in_tutorials(network).to(runtime.device)
         self.runtime = runtime
         self.optimizer = torch.optim.AdamW(self.network.parameters(), fused=channels_last)
         self.loss = build_loss(TrainingOptions(), None, runtime.device)

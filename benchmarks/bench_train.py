@@ -19,7 +19,7 @@ from statistics import median
 import segmentation_models_pytorch as smp
 import torch
 from imagery import ground
-from learners import Problem, StepClock, problem_at
+from learners import Problem, StepClock, as_in_tutorials, problem_at
 from PIL import Image
 from torch import Tensor, nn
 
@@ -86,7 +86,7 @@ def bare(problem: Problem) -> Round:
 
 def plain(problem: Problem) -> Round:
     """The classic network in float32 and contiguous layout, as tutorials train it."""
-    network = build_network(CLASSIC, problem.bands, problem.classes)
+    network = as_in_tutorials(build_network(CLASSIC, problem.bands, problem.classes))
     return _loop(problem, network, nn.CrossEntropyLoss(), torch.optim.Adam(network.parameters(), lr=1e-3))
 
 

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import pixel_scores
 from terrazzo.labels.legend import IGNORE
+from terrazzo.models.blocks import Doubling
+from terrazzo.models.convolution import Convolution
 from terrazzo.models.network import Runtime, build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
 from terrazzo.progress import Advance
@@ -138,7 +140,7 @@ def quick_start(problem: Problem, steps: int, seed: int) -> Learned:
 
 def plain(problem: Problem, steps: int, seed: int) -> Learned:
     """The classic U-Net in float32 as tutorials train it: cross-entropy, Adam 1e-3."""
-    network = build_network(NETWORK, problem.bands, problem.classes, seed)
+    network = as_in_tutorials(build_network(NETWORK, problem.bands, problem.classes, seed))
     torch.manual_seed(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     seconds = _loop(problem, network, nn.CrossEntropyLoss(ignore_index=IGNORE), optimizer, steps, lambda: None)
@@ -146,6 +148,17 @@ def plain(problem: Problem, steps: int, seed: int) -> Learned:
 
 
 PROGRAMS: Mapping[str, Callable[[Problem, int, int], Learned]] = {"terrazzo": terrazzo, "smp": quick_start, "plain": plain}
+
+
+def as_in_tutorials(network: nn.Module) -> nn.Module:
+    """The network with torch's own convolutions, of the same weights, in place of those that Terrazzo makes quicker."""
+    for module in network.modules():
+        if type(module) is Convolution:
+            module.__class__ = nn.Conv2d
+        for name, child in module.named_children():
+            if isinstance(child, Doubling):
+                setattr(module, name, child.conv)
+    return network
 
 
 def _loop(
