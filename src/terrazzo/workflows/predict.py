@@ -11,6 +11,7 @@ from terrazzo.prediction.keeping import kept_means
 from terrazzo.prediction.maps import Watch, layer_paths, write_maps
 from terrazzo.prediction.outputs.tally import Tally
 from terrazzo.prediction.parts import Part, begin_maps, predict_part
+from terrazzo.rasters.formats.directory import rows_in_order
 from terrazzo.workflows.context import Context, Result, open_context
 from terrazzo.workflows.likeness import tell_unlike
 from terrazzo.workflows.map_areas import AREAS, area_lines, check_areas, measure_maps
@@ -20,6 +21,7 @@ from terrazzo.workflows.map_jobs import MapTask, MapWork, plan_maps
 from terrazzo.workflows.processes import share_maps
 
 
+@rows_in_order()
 def predict(  # noqa: PLR0913 - an argument an option of the verb
     model: str | Path,
     inputs: Sequence[str | Path],

@@ -6,6 +6,7 @@ from terrazzo.errors import ConflictError
 from terrazzo.labels.sentences import counted
 from terrazzo.prediction.vectorize.class_map import Outlined, write_polygons
 from terrazzo.prediction.vectorize.line_map import Lined, write_lines
+from terrazzo.rasters.formats.directory import rows_in_order
 from terrazzo.rasters.location import to_path
 from terrazzo.rasters.write import check_writable
 from terrazzo.workflows.context import Context, Result, open_context
@@ -17,6 +18,7 @@ MEASURED = {
 }
 
 
+@rows_in_order()
 def vectorize(classes: str | Path, out: str | Path, *, context: Context | None = None) -> Result:
     """Write a polygon for each 4-connected piece of ground of one class; neighbours share their borders, vertex by vertex.
 

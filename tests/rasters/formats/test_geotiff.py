@@ -18,7 +18,7 @@ from rasterio.enums import ColorInterp
 from rasterio.env import get_gdal_config, set_gdal_config
 
 from terrazzo.errors import RasterError
-from terrazzo.rasters.formats.directory import CACHE_BYTES
+from terrazzo.rasters.formats.directory import CACHE_BYTES, IN_ORDER_CACHE_BYTES, rows_in_order
 from terrazzo.rasters.options import DataOptions
 from terrazzo.rasters.raster import open_raster
 from terrazzo.rasters.window import Window
@@ -325,6 +325,18 @@ def test_blocks_that_are_kept_are_bounded(make_tiff: MakeTiff, ramp: Ramp, monke
         open_raster(path).close()
         assert get_gdal_config("GDAL_CACHEMAX") == after
     set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
+
+
+def test_fewer_blocks_are_kept_while_rows_are_read_in_order(make_tiff: MakeTiff, ramp: Ramp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GDAL_CACHEMAX", raising=False)
+    set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
+    with rows_in_order():
+        open_raster(make_tiff(ramp)).close()
+        assert get_gdal_config("GDAL_CACHEMAX") == IN_ORDER_CACHE_BYTES
+    assert get_gdal_config("GDAL_CACHEMAX") == CACHE_BYTES
+    monkeypatch.setenv("GDAL_CACHEMAX", "512")
+    with rows_in_order():
+        assert get_gdal_config("GDAL_CACHEMAX") == CACHE_BYTES
 
 
 def raw_tiff(path: Path, *tags: tuple[int, int, int, int]) -> Path:

@@ -1,6 +1,7 @@
 """Vector files, written row by row: GeoPackage, FlatGeobuf, GeoJSON, GeoParquet."""
 
 import json
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ FAILURES = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryE
 """Of the library; the last one where the stream of rows ends in an error."""
 LONGEST_CAUSE = 120
 """Characters of what the library says."""
+INDEX_BYTES = 128 * 2**20
+"""Memory for a GeoPackage's spatial index, which is on disk beyond; by itself it would grow with the rows to a tenth of the machine's."""
+INDEX_SETTING = "OGR_GPKG_MAX_RAM_USAGE_RTREE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,8 @@ class _Stream:
 def _write_ogr(path: Path, layer: VectorLayer, stream: _Stream) -> None:
     driver = DRIVERS[path.suffix.lower()]
     options = {"RFC7946": "YES", "COORDINATE_PRECISION": "9"} if driver == "GeoJSON" else {}
+    if driver == "GPKG" and INDEX_SETTING not in os.environ:
+        pyogrio.set_gdal_config_options({INDEX_SETTING: str(INDEX_BYTES)})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")
         pyogrio.write_arrow(

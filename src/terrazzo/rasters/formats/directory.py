@@ -22,6 +22,9 @@ FAILURES = (RasterioError, CPLE_BaseError, OSError, ValueError, IndexError)
 CACHE_BYTES = 512 * 2**20
 """Blocks that GDAL keeps, all files together; by itself it would take a twentieth of the machine's memory in every process."""
 
+IN_ORDER_CACHE_BYTES = 128 * 2**20
+"""The same while rasters are read and written from top to bottom, where blocks far behind are not asked for again."""
+
 
 def environment(path: Path) -> rasterio.Env:
     """GDAL as a file is opened with it: blind to the files beside it, and patient with addresses.
@@ -36,6 +39,20 @@ def bound_cache() -> None:
     """Bound what GDAL keeps, once and for all that use it in this process, unless the user has said how much."""
     if "GDAL_CACHEMAX" not in os.environ and get_gdal_config("GDAL_CACHEMAX") > CACHE_BYTES:
         set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
+
+
+@contextmanager
+def rows_in_order() -> Iterator[None]:
+    """Let GDAL keep few blocks, for rasters are read from top to bottom in here; also a decorator. What the user has said is kept to."""
+    before = get_gdal_config("GDAL_CACHEMAX")
+    if "GDAL_CACHEMAX" in os.environ or before <= IN_ORDER_CACHE_BYTES:
+        yield
+        return
+    set_gdal_config("GDAL_CACHEMAX", IN_ORDER_CACHE_BYTES)
+    try:
+        yield
+    finally:
+        set_gdal_config("GDAL_CACHEMAX", before)
 
 
 class TiffDirectory:

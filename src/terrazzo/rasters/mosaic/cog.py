@@ -19,7 +19,7 @@ from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.chips.encode import describe, profile
 from terrazzo.rasters.chips.look import Look, Mask
 from terrazzo.rasters.directories import reorder
-from terrazzo.rasters.formats.directory import CACHE_BYTES, FAILURES
+from terrazzo.rasters.formats.directory import FAILURES, IN_ORDER_CACHE_BYTES
 from terrazzo.rasters.formats.geotiff import GeoTiff
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.overviews import overview_shapes
@@ -112,7 +112,7 @@ def writing_cog(path: Path, grid: Grid, look: Look, tags: Mapping[str, str], com
 
 
 def _environment() -> rasterio.Env:
-    own = {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": CACHE_BYTES}
+    own = {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": IN_ORDER_CACHE_BYTES}
     return rasterio.Env(
         GDAL_TIFF_INTERNAL_MASK=True,
         GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK_PX),
