@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import geopandas
 import numpy as np
 import pyproj
@@ -352,3 +353,12 @@ class TestCentrelines:
         assert len(smooth.coords) < len(exact.coords)
         assert exact.boundary.equals(smooth.boundary)
         assert not smooth.has_z
+
+
+def test_an_image_in_a_maps_place_is_told(tmp_path: Path) -> None:
+    rows = np.arange(33, dtype=np.uint8)
+    for count, told in ((33, True), (32, False)):
+        path = tmp_path / f"{count}.png"
+        cv2.imwrite(str(path), np.tile(1 + rows % count, (8, 1)))
+        found = vectorize(path, tmp_path / f"{count}.gpkg")
+        assert (f"{path} names no classes and holds 33 values. If it is an image" in found.text) is told

@@ -16,6 +16,8 @@ MEASURED = {
     "plane": "Areas are those of the map's plane.",
     None: "The map has no coordinates on the ground: there are no areas.",
 }
+MOST_UNNAMED = 32
+"""Values of a map that names none of them; what has more is rather an image."""
 
 
 @rows_in_order()
@@ -38,6 +40,10 @@ def vectorize(classes: str | Path, out: str | Path, *, context: Context | None =
     total = sum(each.polygons for each in done.classes.values())
     lines = [f"{counted(total, 'polygon')} of {counted(len(done.classes), 'class', 'classes')} in {out}", *_table(done)]
     lines.append(MEASURED[done.area_kind] + ("" if done.confident else " No probabilities beside the map: there is no confidence."))
+    if not done.names and len(done.classes) > MOST_UNNAMED:
+        lines.append(
+            f"{classes} names no classes and holds {len(done.classes)} values. If it is an image, make a map of it first: terrazzo predict."
+        )
     facts = [
         {
             "value": value,
