@@ -19,7 +19,7 @@ from terrazzo.rasters.ahead import ahead
 from terrazzo.rasters.chips.encode import describe, profile
 from terrazzo.rasters.chips.look import Look, Mask
 from terrazzo.rasters.directories import reorder
-from terrazzo.rasters.formats.directory import FAILURES, IN_ORDER_CACHE_BYTES
+from terrazzo.rasters.formats.directory import FAILURES, bound_cache
 from terrazzo.rasters.formats.geotiff import GeoTiff
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.overviews import overview_shapes
@@ -112,13 +112,12 @@ def writing_cog(path: Path, grid: Grid, look: Look, tags: Mapping[str, str], com
 
 
 def _environment() -> rasterio.Env:
-    own = {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": IN_ORDER_CACHE_BYTES}
+    bound_cache()
     return rasterio.Env(
         GDAL_TIFF_INTERNAL_MASK=True,
         GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK_PX),
         # by itself GDAL takes the ninth for overviews, at several times the time
         ZSTD_LEVEL_OVERVIEW="1",
-        **own,
     )
 
 
