@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import geopandas
 import numpy as np
+import pyogrio
 import pyproj
 import pytest
 import rasterio.features
@@ -353,6 +354,15 @@ class TestCentrelines:
         assert len(smooth.coords) < len(exact.coords)
         assert exact.boundary.equals(smooth.boundary)
         assert not smooth.has_z
+
+
+def test_memory_for_the_index_of_a_geopackage_is_bounded(tmp_path: Path) -> None:
+    write_map(tmp_path / "map.tif", UTM)
+    for asked, kept in ((None, 2**27), (str(2**20), 2**20)):
+        pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": asked})
+        vectorize(tmp_path / "map.tif", tmp_path / f"{kept}.gpkg")
+        assert pyogrio.get_gdal_config_option("OGR_GPKG_MAX_RAM_USAGE_RTREE") == kept
+    pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": None})
 
 
 def test_an_image_in_a_maps_place_is_told(tmp_path: Path) -> None:

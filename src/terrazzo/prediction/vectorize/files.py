@@ -1,7 +1,6 @@
 """Vector files, written row by row: GeoPackage, FlatGeobuf, GeoJSON, GeoParquet."""
 
 import json
-import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ class _Stream:
 def _write_ogr(path: Path, layer: VectorLayer, stream: _Stream) -> None:
     driver = DRIVERS[path.suffix.lower()]
     options = {"RFC7946": "YES", "COORDINATE_PRECISION": "9"} if driver == "GeoJSON" else {}
-    if driver == "GPKG" and INDEX_SETTING not in os.environ:
+    if driver == "GPKG" and pyogrio.get_gdal_config_option(INDEX_SETTING) is None:
         pyogrio.set_gdal_config_options({INDEX_SETTING: str(INDEX_BYTES)})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")

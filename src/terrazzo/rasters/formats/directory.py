@@ -35,20 +35,17 @@ def environment(path: Path) -> rasterio.Env:
     return rasterio.Env(**{"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **remote_options(path)})
 
 
-def bound_cache() -> None:
+def bound_cache(most: int = CACHE_BYTES) -> None:
     """Bound what GDAL keeps, once and for all that use it in this process, unless the user has said how much."""
-    if "GDAL_CACHEMAX" not in os.environ and get_gdal_config("GDAL_CACHEMAX") > CACHE_BYTES:
-        set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
+    if "GDAL_CACHEMAX" not in os.environ and get_gdal_config("GDAL_CACHEMAX") > most:
+        set_gdal_config("GDAL_CACHEMAX", most)
 
 
 @contextmanager
 def rows_in_order() -> Iterator[None]:
     """Let GDAL keep few blocks, for rasters are read from top to bottom in here; also a decorator. What the user has said is kept to."""
     before = get_gdal_config("GDAL_CACHEMAX")
-    if "GDAL_CACHEMAX" in os.environ or before <= IN_ORDER_CACHE_BYTES:
-        yield
-        return
-    set_gdal_config("GDAL_CACHEMAX", IN_ORDER_CACHE_BYTES)
+    bound_cache(IN_ORDER_CACHE_BYTES)
     try:
         yield
     finally:
