@@ -17,7 +17,6 @@ from terrazzo.evaluation.confusion import Confusion
 from terrazzo.evaluation.scores import pixel_scores
 from terrazzo.labels.legend import IGNORE
 from terrazzo.models.blocks import Doubling
-from terrazzo.models.convolution import Convolution
 from terrazzo.models.network import Runtime, build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
 from terrazzo.progress import Advance
@@ -153,7 +152,7 @@ PROGRAMS: Mapping[str, Callable[[Problem, int, int], Learned]] = {"terrazzo": te
 def as_in_tutorials(network: nn.Module) -> nn.Module:
     """The network with torch's own convolutions, of the same weights, in place of those that Terrazzo makes quicker."""
     for module in network.modules():
-        if type(module) is Convolution:
+        if isinstance(module, nn.Conv2d):
             module.__class__ = nn.Conv2d
         for name, child in module.named_children():
             if isinstance(child, Doubling):
