@@ -1,6 +1,6 @@
 """A whole map of a COG, end to end, against a plain PyTorch loop and MONAI's sliding windows, and the share of the engine's own rate.
 
-Run: python benchmarks/bench_predict.py [rounds] [side]   # peers take part up to 2048 pixels a side
+Run: python benchmarks/bench_predict.py [rounds] [side] [precision]   # peers take part up to 2048 pixels a side
 """
 
 import json
@@ -154,11 +154,11 @@ def write(out: Path, classes: NDArray[np.int64], profile: dict[str, object]) -> 
     shutil.rmtree(out)
 
 
-def compare(name: str, options: ModelOptions, scene: Path, rounds: int, *, peers: bool) -> None:
+def compare(name: str, options: ModelOptions, asked: PredictionOptions, scene: Path, rounds: int, *, peers: bool) -> None:
     bundle, folder = model(options, scene), scene.parent
     # large work is what is measured, of which this is a part
     choose.WORTH_CONVERTING_PX = 0
-    predictor = Predictor.of(bundle, "cpu", PredictionOptions(overlap=OVERLAP))
+    predictor = Predictor.of(bundle, "cpu", asked)
     job = predictor.open_job(scene)
     print(f"{name}: {predictor.engine_for([job]).forwards[0].means}")
     whole = partial(ours, predictor, scene, folder / "ours")
@@ -172,14 +172,16 @@ def compare(name: str, options: ModelOptions, scene: Path, rounds: int, *, peers
         print(f"  MONAI              {in_turn(whole, partial(monai, tutorial, bundle, scene, folder / 'monai'), rounds)}")
 
 
-def main(rounds: int, side: int) -> None:
+def main(rounds: int, side: int, precision: str) -> None:
+    asked = PredictionOptions.model_validate({"overlap": OVERLAP, "precision": precision})
     with TemporaryDirectory() as name:
         scene = Path(name) / "scene.tif"
         write_scene(scene, side)
         print(f"{side} x {side} pixels, windows of {SIZE}, overlap {OVERLAP:.0%}, {torch.get_num_threads()} threads: ours, the other")
         for title, options in NETWORKS.items():
-            compare(title, options, scene, rounds, peers=side <= PEERS_LARGEST)
+            compare(title, options, asked, scene, rounds, peers=side <= PEERS_LARGEST)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, int(sys.argv[2]) if len(sys.argv) > 2 else 2048)
+    rounds, side, precision = [*sys.argv[1:], *["3", "2048", "auto"][len(sys.argv) - 1 :]]
+    main(int(rounds), int(side), precision)

@@ -4,7 +4,8 @@ The classic U-Net (32 filters) against the same network in float32 and contiguou
 Unet of resnet34 against the loop of its quick start; and both against Terrazzo's own bare step: forward, loss, backward, optimiser.
 All take turns in one process, Keras in a child of it; a round is a few steps of each.
 
-Run: python benchmarks/bench_train.py [rounds] [side_px] [batch]; Keras takes part where .venv-keras, made by `make bench`, is there.
+Run: python benchmarks/bench_train.py [rounds] [side_px] [batch] [precision]
+Keras takes part where .venv-keras, made by `make bench`, is there; the precision is Terrazzo's.
 """
 
 import subprocess
@@ -159,22 +160,22 @@ def report(title: str, ours_s: Round, others: dict[str, Round], rounds: int) -> 
         print(f"  {name:<24} {median(ratios):6.2f} times ({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
 
 
-def main(rounds: int, side_px: int, batch: int) -> None:
-    runtime = choose_runtime("cpu", "auto")
+def main(rounds: int, side_px: int, batch: int, precision: str) -> None:
+    runtime = choose_runtime("cpu", precision)
     print(f"{batch} x {side_px} x {side_px} x 3, {torch.get_num_threads()} threads, ours in {runtime.precision}; others' time over ours")
     with tempfile.TemporaryDirectory() as folder:
         recipe = make_images(Path(folder), side_px, STEPS * batch)
-        classic = problem_at(recipe, [], CLASSIC, batch)
+        classic = problem_at(recipe, [], CLASSIC, batch, precision)
         others = {"the bare step": bare(classic), "plain PyTorch, float32": plain(classic)}
         if KERAS.exists():
             with keras(side_px, batch, "float32") as float32, keras(side_px, batch, "mixed_bfloat16") as mixed:
                 report("classic U-Net", ours(classic), {**others, "Keras, float32": float32, "Keras, mixed bfloat16": mixed}, rounds)
         else:
             report("classic U-Net", ours(classic), others, rounds)
-        resnet = problem_at(recipe, [], RESNET, batch)
+        resnet = problem_at(recipe, [], RESNET, batch, precision)
         report("smp Unet, resnet34", ours(resnet), {"the bare step": bare(resnet), "its quick start": quick_start(resnet)}, rounds)
 
 
 if __name__ == "__main__":
-    numbers = [int(text) for text in sys.argv[1:]]
-    main(*[*numbers, *[5, 512, 2][len(numbers) :]])
+    rounds, side_px, batch, precision = [*sys.argv[1:], *["5", "512", "2", "auto"][len(sys.argv) - 1 :]]
+    main(int(rounds), int(side_px), int(batch), precision)

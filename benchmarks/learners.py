@@ -97,10 +97,10 @@ def problem_of(name: str, root: Path) -> Problem:
     return problem_at(EXAMPLES / f"{name}.toml", [f"data.root={root.resolve()}", "split.validation=0"], NETWORK, BATCH)
 
 
-def problem_at(recipe: Path, settings: list[str], network: ModelOptions, batch_size: int) -> Problem:
+def problem_at(recipe: Path, settings: list[str], network: ModelOptions, batch_size: int, precision: str = "auto") -> Problem:
     """What a recipe asks, with defaults for augmentation and training."""
     context = _defaults(open_context(recipe, settings), network, DrawOptions(), TrainingOptions())
-    runtime = choose_runtime("cpu", "auto")
+    runtime = choose_runtime("cpu", precision)
     lesson = chosen_lesson(None, context)
     loader = Loader(preparation=plan(lesson, runtime, context).trainer.task.preparation, batch_size=batch_size, workers=2)
     batches = list(loader.batches([Drawn(sample=sample) for sample in _part(lesson, "train")], None))

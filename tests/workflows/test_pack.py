@@ -22,6 +22,7 @@ from terrazzo.samples.tfrecord.example import write_example
 from terrazzo.samples.tfrecord.records import write_record
 from terrazzo.workflows.context import Context, open_context
 from terrazzo.workflows.index import index
+from terrazzo.workflows.inspect import inspect
 from terrazzo.workflows.pack import pack
 from terrazzo.workflows.preview import preview
 from terrazzo.workflows.rank import rank
@@ -203,6 +204,37 @@ def test_inspect_looks_at_every_byte_of_a_store(data: Path, table: Path, context
     told = capsys.readouterr().err
     assert "00000.tzs cannot be read" in told
     assert "00001.tzs is damaged" in told
+
+
+def test_inspect_tells_what_learning_from_a_store_takes(data: Path, table: Path, recipe: Path, context_of: OPEN) -> None:
+    """As of the images themselves, of which the recipe need not know; windows are those of the store, for the recipe names no size."""
+    pack(table, data.parent / "packed", context_of())
+    result = inspect(recipe)
+    [facts] = json.loads(json.dumps(result.facts))["files"]
+    samples = load(table)
+    assert facts["kind"] == "recipe"
+    assert facts["windows"] == len(samples)
+    assert f"recipe, {len(samples)} samples of the packed store {data.parent / 'packed'}" in result.text
+    [images] = json.loads(json.dumps(inspect(data).facts))["files"]
+    parts = [name for name in images["training"] if name not in {"images_bytes", "peak_bytes", "free_bytes"}]
+    assert [facts["training"][name] for name in parts] == [images["training"][name] for name in parts]
+    form, (height, width) = PackedStore.open(data.parent / "packed").manifest.form, samples.size
+    # four samples stay decoded: values, which are valid, labels
+    assert facts["training"]["images_bytes"] == 4 * height * width * (form.bands * form.dtype.itemsize + 2)
+    pack(table, data.parent / "mapped", context_of(), raw=True)
+    recipe.write_text(recipe.read_text().replace('"packed"', '"mapped"'))
+    assert json.loads(json.dumps(inspect(recipe).facts))["files"][0]["training"]["images_bytes"] == 0
+
+
+def test_inspect_reckons_with_the_windows_of_a_table(data: Path, table: Path, context_of: OPEN) -> None:
+    """Where the recipe leaves their size open."""
+    text = data.read_text()
+    part = text[text.index("[samples]") :]
+    part = part[: part.index("\n[")]
+    whole = json.loads(json.dumps(inspect(data).facts))["files"][0]["training"]
+    data.write_text(text.replace(part, f'[samples]\ntable = "{table.name}"\n'))
+    given = json.loads(json.dumps(inspect(data).facts))["files"][0]["training"]
+    assert given["step_bytes"] == whole["step_bytes"]
 
 
 def test_wrong_options_are_sentences(data: Path, table: Path, context_of: OPEN) -> None:

@@ -31,7 +31,7 @@ from terrazzo.samples.pack.frame import Packed, decode
 from terrazzo.samples.pack.manifest import MANIFEST, TABLE, Manifest
 from terrazzo.samples.pack.places import Folder, Place, Remote
 from terrazzo.samples.pack.shard import Record, index_bytes, parse_index
-from terrazzo.samples.store import crop
+from terrazzo.samples.store import crop, kept_bytes
 from terrazzo.samples.table import Samples, load
 
 SHARD, POSITION, GRID_CRS, GRID_TRANSFORM = "shard", "position", "grid_crs", "grid_transform"
@@ -95,6 +95,11 @@ class PackedStore:
     @property
     def legend(self) -> Legend:
         return Legend.from_json(json.dumps(self.manifest.legend))
+
+    @property
+    def most_kept_bytes(self) -> int:
+        """The most that samples take which stay decoded. Those of uncompressed stores are pages of their files."""
+        return 0 if self._form.codec == "raw" else KEPT * kept_bytes(self.samples.size, self._form.bands, self._form.dtype)
 
     def shape(self, scene: str) -> Shape:
         height, width = self._shapes[self._rows[scene]].tolist()

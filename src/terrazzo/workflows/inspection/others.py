@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from terrazzo.errors import EnvironmentFault, ModelError, RecipeError
 from terrazzo.labels.kinds import kind_of
 from terrazzo.labels.options import LabelOptions
+from terrazzo.labels.sentences import counted
 from terrazzo.recipes.recipe import load_recipe
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspection.class_shares import ClassShare
@@ -16,6 +18,9 @@ from terrazzo.workflows.inspection.run_folder import MODEL_FILES, is_packed_fold
 from terrazzo.workflows.inspection.vector_facts import vector_facts
 from terrazzo.workflows.inspection.vector_words import vector_heading, vector_problems, vector_rows
 from terrazzo.workflows.inspection.wording import Row
+
+if TYPE_CHECKING:
+    from terrazzo.samples.pack.store import PackedStore
 
 
 def look_at(path: Path, context: Context) -> Finding:
@@ -92,31 +97,52 @@ def _recipe(path: Path, context: Context) -> Finding:
     given = {table: list(keys) for table, keys in loaded.recipe.model_dump(exclude_unset=True).items()}
     rows = [(f"[{table}]", ", ".join(keys)) for table, keys in given.items() if keys]
     plain: dict[str, object] = {"kind": "recipe", "path": str(path.absolute()), "given": given}
-    if loaded.recipe.data.images is None:
+    opened, store = replace(context, recipe=loaded.recipe, folder=loaded.folder), None
+    if loaded.recipe.samples.table is not None:
+        # for geopandas, as below
+        from terrazzo.workflows.sample_origin import with_table
+
+        opened, table = with_table(opened)
+        store = None if table is None else table.store
+    if store is not None:
+        found, memory, ahead, problems = _store_finding(path, store), *_ahead(opened, store)
+    elif opened.recipe.data.images is not None:
+        pairs = pair_facts(opened)
+        found = pairs.finding(str(path))
+        memory, ahead, problems = _ahead(opened, pairs) if pairs.checked and pairs.shares else ([], None, [])
+    else:
         return Finding(name=str(path), heading="recipe", rows=rows, plain=plain)
-    opened = replace(context, recipe=loaded.recipe, folder=loaded.folder)
-    pairs = pair_facts(opened)
-    found = pairs.finding(str(path))
-    memory, ahead, problems = _ahead(opened, pairs)
     return Finding(
         name=str(path),
         heading=f"recipe, {found.heading}",
         rows=[*rows, *found.rows, *memory],
-        plain={**plain, **pairs.plain(), "training": ahead, "problems": [*found.problems, *problems]},
+        plain={**found.plain, **plain, "training": ahead, "problems": [*found.problems, *problems]},
         problems=[*found.problems, *problems],
         shares=found.shares,
     )
 
 
-def _ahead(context: Context, pairs: PairFacts) -> tuple[list[Row], dict[str, object] | None, list[str]]:
+def _store_finding(path: Path, store: "PackedStore") -> Finding:
+    """The packed samples that a recipe learns from."""
+    from terrazzo.workflows.sample_facts import sample_facts, sample_lines, sample_problems
+
+    samples = store.samples
+    return Finding(
+        name=str(path),
+        heading=f"{counted(len(samples), 'sample')} of the packed store {store.path}",
+        rows=[_row(line) for line in sample_lines(samples)],
+        plain=sample_facts(samples),
+        problems=sample_problems(samples),
+    )
+
+
+def _ahead(context: Context, source: "PairFacts | PackedStore") -> tuple[list[Row], dict[str, object] | None, list[str]]:
     """What is known of a training before it begins, in rows, for programs, and what stands in its way."""
-    if not pairs.checked or not pairs.shares:
-        return [], None, []
     # torch takes seconds to import, which only recipes that could be trained are worth
     from terrazzo.workflows.inspection.training_need import training_need
 
     try:
-        need = training_need(context, pairs)
+        need = training_need(context, source)
     except (RecipeError, ModelError, EnvironmentFault) as error:
         return [], None, [str(error)]
     return [need.row()], need.plain(), need.problems()

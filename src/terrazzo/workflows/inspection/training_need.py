@@ -1,11 +1,13 @@
 """The memory that a recipe's training will need. Its own module: of what is told of recipes, only this needs torch."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from terrazzo.models.bundle import load_bundle
 from terrazzo.models.free_memory import free_bytes
 from terrazzo.models.network import Runtime, build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
+from terrazzo.samples.pack.store import PackedStore
 from terrazzo.samples.store import MEGABYTE, kept_bytes
 from terrazzo.training.finders.batch import choose_batch
 from terrazzo.training.finders.memory import ENCODERS_BYTES, PROGRAM_BYTES, Learner, MemoryNeed
@@ -73,26 +75,24 @@ class TrainingNeed:
         return [f"Training takes about {size(self.total)} of memory, and {size(self.free)} are free. {advice(self.options)}"]
 
 
-def training_need(context: Context, pairs: PairFacts) -> TrainingNeed:
+def training_need(context: Context, source: PairFacts | PackedStore) -> TrainingNeed:
     """What the training of the context's recipe will hold.
 
-    pairs: what its images and labels are; there is at least one.
+    source: what it learns from; of images and labels, there is at least one pair.
     Raises RecipeError for a network or a loss that cannot be, ModelError if the model to go on from is broken, EnvironmentFault if the
     device is not there.
     """
-    recipe = context.recipe
-    overlapping, given = recipe.legend.overlapping, recipe.legend.classes
-    names = [share.name for share in pairs.shares if share.value is not None] if given is None or not overlapping else given
+    recipe, overlapping = context.recipe, context.recipe.legend.overlapping
+    bands, names, decoded = _of_pairs(source, context) if isinstance(source, PairFacts) else _of_store(source)
     check_loss(recipe.training, names, overlapping=overlapping)
     runtime = choose_runtime(context.device, recipe.training.precision)
-    bands, classes = pairs.checked[0].bands, len(names)
-    network = runtime.place(build_network(_network_options(context), bands, classes))
+    network = runtime.place(build_network(_network_options(context), bands, len(names)))
     weights = None if recipe.training.class_weights == "none" else [1.0] * len(names)
     loss = build_loss(recipe.training, weights, runtime.device, overlapping=overlapping)
     on_cpu, free = runtime.device.type == "cpu", free_bytes(runtime.device)
     program = (PROGRAM_BYTES + (ENCODERS_BYTES if recipe.model.architecture else 0)) if on_cpu else 0
-    images = _kept(context, pairs) if on_cpu else 0
-    need_of = needs(Learner(network=network, runtime=runtime, loss=loss), context, bands, classes)
+    images = decoded if on_cpu else 0
+    need_of = needs(Learner(network=network, runtime=runtime, loss=loss), context, bands, len(names))
     options = choose_batch(recipe.training, need_of, None if free is None else free - program - images)
     return TrainingNeed(runtime=runtime, options=options, need=need_of(options.batch), program=program, images=images, free=free)
 
@@ -102,7 +102,15 @@ def _network_options(context: Context) -> ModelOptions:
     return model if model.start is None else model.going_on_from(load_bundle(model.start).card.network)[0]
 
 
-def _kept(context: Context, pairs: PairFacts) -> int:
-    """Decoded images of the training, as far as they are kept."""
+def _of_pairs(pairs: PairFacts, context: Context) -> tuple[int, Sequence[str], int]:
+    """Bands, names of the classes, and bytes of decoded images as far as they are kept."""
+    given, data = context.recipe.legend, context.recipe.data
+    found = [share.name for share in pairs.shares if share.value is not None]
     everything = sum(kept_bytes(fact.grid.shape, fact.bands, fact.dtype) for fact in pairs.checked)
-    return min(everything, context.recipe.data.cache_mb * MEGABYTE)
+    names = found if given.classes is None or not given.overlapping else given.classes
+    return pairs.checked[0].bands, names, min(everything, data.cache_mb * MEGABYTE)
+
+
+def _of_store(store: PackedStore) -> tuple[int, Sequence[str], int]:
+    """The same of packed samples."""
+    return store.manifest.bands, store.legend.names, store.most_kept_bytes
