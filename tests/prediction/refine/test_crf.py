@@ -139,6 +139,17 @@ def test_what_is_not_known_says_nothing() -> None:
     assert np.array_equal(found[0], found[1])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_probabilities_stay_numbers_where_most_is_unknown(seed: int) -> None:
+    """Rounding takes points out of their simplex, by which what nobody speaks to once had a weight below 0, and its root spread."""
+    rng = np.random.default_rng(seed)
+    image = torch.from_numpy(rng.integers(0, 255, (3, 40, 60)).astype(np.float64))
+    known = torch.zeros(40, 60, dtype=torch.bool)
+    known[5:20, 7:30] = True
+    found = infer(torch.full((2, 40, 60), 0.5), image, known, (0, 0), FIELD)
+    assert torch.allclose(found.sum(0), torch.ones(40, 60))
+
+
 class TestColors:
     @pytest.mark.parametrize("dtype", [np.float32, np.uint16])
     def test_dark_images_are_stretched(self, dtype: type) -> None:

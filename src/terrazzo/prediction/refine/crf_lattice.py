@@ -101,7 +101,8 @@ def _barycentric(distance: Tensor, rank: Tensor) -> Tensor:
     weights = torch.empty_like(distance)
     weights[0] = 1 + in_order[-1] - in_order[0]
     weights[1:] = (in_order[:-1] - in_order[1:]).flip(0)
-    return weights.T.to(torch.float32).contiguous()
+    # rounding takes points on a side of their simplex a little beyond it
+    return weights.clamp_(min=0).T.to(torch.float32).contiguous()
 
 
 def _codes(nearest: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
