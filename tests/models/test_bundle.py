@@ -176,6 +176,15 @@ class TestRefused:
         with pytest.raises(ModelError, match="does not hold the weights"):
             load_bundle(folder)
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_no_numbers(self, folder: Path, value: float) -> None:
+        with safe_open(folder / WEIGHTS, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        tensors["head.bias"][1] = value
+        save_file(tensors, folder / WEIGHTS)
+        with pytest.raises(ModelError, match=r"weights that are no numbers \(head\.bias\)"):
+            load_bundle(folder)
+
     @pytest.mark.parametrize(
         "edit",
         [

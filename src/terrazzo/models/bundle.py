@@ -136,6 +136,10 @@ def _with_weights(path: Path, card: ModelCard, classes: int) -> nn.Module:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError, RecipeError) as error:
         raise ModelError(f"{path} does not hold the weights that {CARD} describes ({str(error).splitlines()[0]}).") from error
+    # their maps would be of one class, without a word
+    wrong = [name for name, values in network.state_dict().items() if not bool(values.isfinite().all())]
+    if wrong:
+        raise ModelError(f"{path} holds weights that are no numbers ({wrong[0]}); it is of a training that failed, or damaged.")
     return network.eval()
 
 
