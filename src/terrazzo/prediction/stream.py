@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from terrazzo.errors import DataError, ModelError, RasterError
 from terrazzo.labels.area import Area
 from terrazzo.labels.legend import Legend
+from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import Bundle
 from terrazzo.prediction.blend import BlendBand, BlendedRows
 from terrazzo.prediction.engines.engine import Engine, PredictedWindow, ReadWindow
@@ -175,7 +176,8 @@ class Predictor:
         """
         if raster.bands != self.bundle.card.bands:
             raise DataError(
-                f"{raster.path} has {raster.bands} bands, the model takes {self.bundle.card.bands}. Choose images with the same bands."
+                f"{raster.path} has {counted(raster.bands, 'band')}, the model takes {self.bundle.card.bands}. Choose images with the "
+                "same bands."
             )
         size: Shape = (self.options.window, self.options.window) if self.options.window else self.bundle.card.window
         if (cleaning := Cleaning.of(self.options, self.bundle.legend)) is not None:
