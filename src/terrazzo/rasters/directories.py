@@ -15,6 +15,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from terrazzo.errors import EnvironmentFault
+from terrazzo.rasters.rows import SWALLOWED
+
 _WIDTH, _OFFSETS, _COUNTS, _SUBFILE = 256, 324, 325, 254
 _REDUCED, _MASK = 1, 4
 """Bits of the subfile type."""
@@ -80,7 +83,7 @@ class _Form:
 def reorder(source: Path, target: Path) -> None:
     """Write a tiled, little-endian TIFF, such as GDAL makes, in the order of a cloud-optimised one.
 
-    It takes as much memory as the list of its blocks. Raises OSError if the disk is full.
+    It takes as much memory as the list of its blocks. Raises OSError if the disk is full, EnvironmentFault if the source is not whole.
     """
     with source.open("rb") as read, target.open("wb") as write:
         form = _form(read)
@@ -90,7 +93,7 @@ def reorder(source: Path, target: Path) -> None:
 def join(levels: Sequence[Path], target: Path) -> list[int]:
     """Write an image and its overviews, the largest first, as one TIFF; returns where the directory of each is, in bytes.
 
-    levels: as for `reorder`, each of one directory; all are BigTIFF, or none. Raises OSError if the disk is full.
+    levels: as for `reorder`, each of one directory; all are BigTIFF, or none. Raises as `reorder` does.
     """
     with ExitStack() as stack, target.open("wb") as write:
         files = [stack.enter_context(level.open("rb")) for level in levels]
@@ -133,14 +136,24 @@ def _places(directories: Sequence[_Directory], form: _Form) -> list[NDArray[np.u
 
 def _chain(file: BinaryIO, form: _Form) -> Iterator[_Directory]:
     file.seek(struct.calcsize(form.offset))
-    place = _offset(file, form)
-    while place:
-        file.seek(place)
-        (count,) = struct.unpack(form.count, file.read(struct.calcsize(form.count)))
-        file.seek(place + struct.calcsize(form.count) + count * (struct.calcsize(form.entry) + form.inline))
-        following = _offset(file, form)
-        yield _read(file, form, place)
-        place = following
+    try:
+        place = _first(file, form)
+        while place:
+            file.seek(place)
+            (count,) = struct.unpack(form.count, file.read(struct.calcsize(form.count)))
+            file.seek(place + struct.calcsize(form.count) + count * (struct.calcsize(form.entry) + form.inline))
+            following = _offset(file, form)
+            yield _read(file, form, place)
+            place = following
+    except (struct.error, LookupError, ValueError) as error:
+        # a full disk may have swallowed the end of the file, or have left zeros, without a word
+        raise EnvironmentFault(SWALLOWED.format(Path(file.name).parent)) from error
+
+
+def _first(file: BinaryIO, form: _Form) -> int:
+    if place := _offset(file, form):
+        return place
+    raise ValueError("there is no directory")
 
 
 def _offset(file: BinaryIO, form: _Form) -> int:
@@ -172,7 +185,10 @@ def _entry(file: BinaryIO, form: _Form, data: bytes) -> _Entry:
         return _Entry(tag=tag, kind=kind, count=count, data=value[:length])
     (place,) = struct.unpack(form.offset, value)
     file.seek(place)
-    return _Entry(tag=tag, kind=kind, count=count, data=file.read(length))
+    stored = file.read(length)
+    if len(stored) < length:
+        raise ValueError(f"the file ends within the values of tag {tag}")
+    return _Entry(tag=tag, kind=kind, count=count, data=stored)
 
 
 def _numbers(entry: _Entry) -> NDArray[np.uint64]:

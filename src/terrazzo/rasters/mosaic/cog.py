@@ -23,6 +23,7 @@ from terrazzo.rasters.formats.directory import FAILURES, bound_cache
 from terrazzo.rasters.formats.geotiff import GeoTiff
 from terrazzo.rasters.grid import Grid
 from terrazzo.rasters.overviews import overview_shapes
+from terrazzo.rasters.rows import SWALLOWED, failed
 from terrazzo.rasters.window import Window
 from terrazzo.rasters.write import writing
 
@@ -56,7 +57,7 @@ class CogFile:
                 shown = np.ones(window.shape, np.uint8) if mask is None else mask.astype(np.uint8)
                 self._mask.write(shown, 1, window=_place(window))
         except FAILURES as error:
-            raise _failed(self._path, error) from error
+            raise failed(self._path, error) from error
         self.sums.append((window, _checksum(values)))
 
     def close(self) -> None:
@@ -67,7 +68,7 @@ class CogFile:
                 self._mask.close()
                 self._add_mask()
         except FAILURES as error:
-            raise _failed(self._path, error) from error
+            raise failed(self._path, error) from error
 
     def remove(self) -> None:
         """Remove what was written."""
@@ -127,7 +128,7 @@ def _create(work: Path, grid: Grid, look: Look, tags: Mapping[str, str], compres
         dataset = rasterio.open(work, "w", **{**profile(look, grid, compress), **layout})
         describe(dataset, look, tags)
     except FAILURES as error:
-        raise _failed(work, error) from error
+        raise failed(work, error) from error
     return dataset
 
 
@@ -139,7 +140,7 @@ def _add_overviews(path: Path, work: Path, grid: Grid, *, nearest: bool) -> None
         with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"), rasterio.open(work, "r+", driver="GTiff") as dataset:
             dataset.build_overviews(factors, Resampling.nearest if nearest else Resampling.average)
     except FAILURES as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
 
 
 def _verify(path: Path, written: Path, file: CogFile, bands: int) -> None:
@@ -153,12 +154,9 @@ def _verify(path: Path, written: Path, file: CogFile, bands: int) -> None:
         whole = all(ahead(same, file.sums, os.cpu_count() or 1))
         source.close()
     except RasterError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
     if not whole:
-        raise EnvironmentFault(
-            f"{path.parent}: what was written does not read back as it was. The disk may be full or broken; free it, or "
-            "choose another folder."
-        )
+        raise EnvironmentFault(SWALLOWED.format(path.parent))
 
 
 def _place(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -167,8 +165,3 @@ def _place(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def _checksum(values: NDArray[Any]) -> int:
     return zlib.crc32(np.ascontiguousarray(values).data)
-
-
-def _failed(path: Path, error: Exception) -> EnvironmentFault:
-    cause = " ".join(str(error.__cause__ or error).split())
-    return EnvironmentFault(f"{path.parent}: a raster cannot be written there ({cause}). Free the disk or choose another folder.")
