@@ -46,10 +46,13 @@ def really(model: ModelOptions, precision: Precision, **options: Any) -> tuple[i
     images = torch.rand(BATCHES.count, BATCHES.bands, *BATCHES.size).contiguous(memory_format=LAYOUT)
     target = torch.randint(0, BATCHES.classes, (BATCHES.count, *BATCHES.size))
     target[:, :3] = 255
-    ledger = Ledger()
+    ledger, before = Ledger(), 0
     for _ in range(2):
         optimizer.zero_grad(set_to_none=True)
         ledger = Ledger()
+        # what views of the weights share is not made by the step
+        ledger.hold(network.parameters())
+        before = ledger.live
         with ledger:
             loss(runtime.logits(network, images), target).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -57,7 +60,7 @@ def really(model: ModelOptions, precision: Precision, **options: Any) -> tuple[i
     lasting = [*state.values(), *state.values(), *state.values(), *gradients, *optimizer_tensors(optimizer).values()]
     weights = sum(tensor.nbytes for tensor in lasting if tensor is not None)
     # the gradients are a part of what lasts
-    step = ledger.peak - sum(tensor.nbytes for tensor in gradients if tensor is not None)
+    step = ledger.peak - before - sum(tensor.nbytes for tensor in gradients if tensor is not None)
     return weights, round(HEAP * step)
 
 
