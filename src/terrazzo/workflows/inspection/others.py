@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from terrazzo.errors import EnvironmentFault, ModelError, RecipeError
 from terrazzo.labels.kinds import kind_of
 from terrazzo.labels.options import LabelOptions
-from terrazzo.labels.sentences import counted
 from terrazzo.recipes.recipe import load_recipe
 from terrazzo.workflows.context import Context
 from terrazzo.workflows.inspection.class_shares import ClassShare
@@ -105,7 +104,9 @@ def _recipe(path: Path, context: Context) -> Finding:
         opened, table = with_table(opened)
         store = None if table is None else table.store
     if store is not None:
-        found, memory, ahead, problems = _store_finding(path, store), *_ahead(opened, store)
+        from terrazzo.workflows.inspection.packed_facts import store_finding
+
+        found, memory, ahead, problems = store_finding(store, str(path)), *_ahead(opened, store)
     elif opened.recipe.data.images is not None:
         pairs = pair_facts(opened)
         found = pairs.finding(str(path))
@@ -119,20 +120,6 @@ def _recipe(path: Path, context: Context) -> Finding:
         plain={**found.plain, **plain, "training": ahead, "problems": [*found.problems, *problems]},
         problems=[*found.problems, *problems],
         shares=found.shares,
-    )
-
-
-def _store_finding(path: Path, store: "PackedStore") -> Finding:
-    """The packed samples that a recipe learns from."""
-    from terrazzo.workflows.sample_facts import sample_facts, sample_lines, sample_problems
-
-    samples = store.samples
-    return Finding(
-        name=str(path),
-        heading=f"{counted(len(samples), 'sample')} of the packed store {store.path}",
-        rows=[_row(line) for line in sample_lines(samples)],
-        plain=sample_facts(samples),
-        problems=sample_problems(samples),
     )
 
 

@@ -20,27 +20,36 @@ def packed_finding(folder: Path) -> Finding:
         with failures.collect():
             _check(folder / facts.name, facts)
     failures.check(len(manifest.shards), "shards")
-    size = sum(facts.bytes for facts in manifest.shards)
-    problems = sample_problems(samples)
-    rows = [(name, text) for name, _, text in (line.partition(": ") for line in sample_lines(samples))]
-    rows.append(("shards", f"{len(manifest.shards)}, {size / 10**6:.1f} MB, every byte as it was packed"))
+    size, found = sum(facts.bytes for facts in manifest.shards), store_finding(store, str(folder))
     return Finding(
-        name=str(folder),
+        name=found.name,
         heading=f"packed store, {counted(len(samples), 'sample')} of {counted(manifest.bands, 'band')} of type {manifest.dtype}, "
         f"{samples.size[0]} x {samples.size[1]} pixels at most",
-        rows=rows,
+        rows=[*found.rows, ("shards", f"{len(manifest.shards)}, {size / 10**6:.1f} MB, every byte as it was packed")],
         plain={
             "kind": "packed",
             "path": str(folder.absolute()),
-            **sample_facts(samples),
+            **found.plain,
             "bands": manifest.bands,
             "dtype": manifest.dtype,
             "codec": manifest.codec,
             "shards": len(manifest.shards),
             "bytes": size,
-            "problems": problems,
+            "problems": found.problems,
         },
-        problems=problems,
+        problems=found.problems,
+    )
+
+
+def store_finding(store: PackedStore, name: str) -> Finding:
+    """What a store's table says of its samples, of which none is read. name: what the user calls what names the store."""
+    samples = store.samples
+    return Finding(
+        name=name,
+        heading=f"{counted(len(samples), 'sample')} of the packed store {store.path}",
+        rows=[(label, text) for label, _, text in (line.partition(": ") for line in sample_lines(samples))],
+        plain=sample_facts(samples),
+        problems=sample_problems(samples),
     )
 
 
