@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from terrazzo.labels.legend import Legend, LegendClass
 from terrazzo.models.bundle import Bundle, ModelCard
+from terrazzo.models.int8 import measured_ranges
 from terrazzo.models.network import build_network, choose_runtime
 from terrazzo.models.options import ModelOptions
 from terrazzo.prediction.engines import choose
@@ -90,6 +91,10 @@ def model(options: ModelOptions, scene: Path) -> Bundle:
     )
     network = build_network(options, 3, CLASSES)
     train(network, scaling)
+    with torch.inference_mode(), measured_ranges(network.eval()) as ranges:
+        for number in range(BATCH):
+            network(scaled(ground(SIZE, SIZE, SEED + number)[0].transpose(2, 0, 1)[None], scaling))
+    card = card.model_copy(update={"int8_ranges": ranges})
     return Bundle(network=network.eval(), card=card, legend=legend, scaling=scaling, identity="benchmark")
 
 
@@ -157,7 +162,7 @@ def write(out: Path, classes: NDArray[np.int64], profile: dict[str, object]) -> 
 def compare(name: str, options: ModelOptions, asked: PredictionOptions, scene: Path, rounds: int, *, peers: bool) -> None:
     bundle, folder = model(options, scene), scene.parent
     # large work is what is measured, of which this is a part
-    choose.WORTH_CONVERTING_PX = 0
+    choose.WORTH_CONVERTING_PX = choose.WORTH_ROUNDING_PX = 0
     predictor = Predictor.of(bundle, "cpu", asked)
     job = predictor.open_job(scene)
     print(f"{name}: {predictor.engine_for([job]).forwards[0].means}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, FiniteFloat, TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -57,6 +57,8 @@ class ModelCard(Options):
     scaling: dict[str, Any]
     thresholds: dict[str, BestThresholds] = Field(default_factory=dict)
     """Of each class, by its name, that the validation part held: from which probability on it is best taken."""
+    int8_ranges: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
+    """Between which numbers lies what comes into each convolution that may be computed in eight bits, by its name; see models.int8."""
     recipe: dict[str, Any]
     """The resolved recipe, without the data's paths."""
     versions: dict[str, str]

@@ -19,6 +19,8 @@ from terrazzo.models.vgg_unet import VGGUNet
 
 logger = logging.getLogger(__name__)
 Precision = Literal["float32", "bfloat16"]
+LEAST_AGREEMENT = 0.995
+"""Share of pixels whose class must be that of float32, where a network is computed more coarsely."""
 LAYOUT = torch.channels_last
 """How images and weights lie in memory: channels last, for convolutions read neighbouring channels together."""
 NETWORKS: dict[str, type[UNet | ResidualUNet]] = {"unet": UNet, "resunet": ResidualUNet, "vgg_unet": VGGUNet}

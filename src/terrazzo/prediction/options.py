@@ -63,7 +63,11 @@ class PredictionOptions(Options):
         "of an image that is FITS itself.",
     )
     hdu: int | None = Field(None, ge=0, description="Of FITS images: which HDU is predicted, from 0; default: as in training.")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="As in [training].")
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto",
+        description="As in [training]; int8, with OpenVINO: convolutions in whole numbers of eight bits, by ranges that train measured. "
+        "auto takes it too for large work, where the model and a trial say that maps stay the same and it is faster.",
+    )
     tta: Literal["none", "flips", "d4"] = Field(
         "none",
         description="Test-time augmentation: the mean of the probabilities of each window and its mirror images (flips: 4 passes), with "

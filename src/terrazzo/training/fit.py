@@ -264,7 +264,7 @@ class Trainer:
         for fed in feed(self.loader.batches(shown, None), self.runtime, self.task.preparation.scaling):
             logits = self.runtime.logits(self.network, fed.images)
             total, count = total + float(self.loss(logits, fed.target)) * len(fed.target), count + len(fed.target)
-            predicted = (likely_sets(logits) if self.task.overlapping else logits.argmax(1).to(torch.uint8)).cpu().numpy()
+            predicted = likely_classes(logits, overlapping=self.task.overlapping).cpu().numpy()
             confusion.add(fed.batch.labels, predicted)
             self._tell_windows("validation", fed.batch.windows)
             if objects is not None:
@@ -305,6 +305,11 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         return rate(Moment(step=step, steps=self.steps, epoch=self.state.epoch, drops=self.state.drops), self.options)
+
+
+def likely_classes(logits: Tensor, *, overlapping: bool) -> Tensor:
+    """(batch, height, width) uint8: the most likely class of each pixel; of classes that overlap, the set of those that are."""
+    return likely_sets(logits) if overlapping else logits.argmax(1).to(torch.uint8)
 
 
 def likely_sets(logits: Tensor) -> Tensor:

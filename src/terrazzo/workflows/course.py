@@ -15,6 +15,7 @@ from terrazzo.evaluation.objects.rule import rule_of
 from terrazzo.evaluation.thresholds import BestThresholds
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import ModelCard, reading_of, without_paths
+from terrazzo.models.int8 import Range
 from terrazzo.models.network import Runtime, build_network
 from terrazzo.models.pretrained import load_pretrained
 from terrazzo.models.start import go_on
@@ -193,8 +194,13 @@ def class_weights(recipe: Recipe, train_part: Samples) -> list[float] | None:
     return list(asked)
 
 
-def card(lesson: Lesson, scaling: Scaling, recipe: Recipe, thresholds: dict[str, BestThresholds]) -> ModelCard:
-    """What the model keeps beside its weights; no path of this machine among it. thresholds: by the classes' names."""
+def card(
+    lesson: Lesson, scaling: Scaling, recipe: Recipe, thresholds: dict[str, BestThresholds], int8_ranges: dict[str, Range]
+) -> ModelCard:
+    """What the model keeps beside its weights; no path of this machine among it.
+
+    thresholds: by the classes' names. int8_ranges: by the convolutions' names.
+    """
     first = lesson.store.raster(str(lesson.samples.frame["scene"].iloc[0])).grid
     return ModelCard(
         network=recipe.model.pathless(),
@@ -206,6 +212,7 @@ def card(lesson: Lesson, scaling: Scaling, recipe: Recipe, thresholds: dict[str,
         legend=json.loads(lesson.legend.to_json()),
         scaling=asdict(scaling),
         thresholds=thresholds,
+        int8_ranges=int8_ranges,
         recipe=pathless(recipe).model_dump(mode="json"),
         versions=versions(),
     )

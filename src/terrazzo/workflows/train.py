@@ -13,6 +13,7 @@ from terrazzo.evaluation.thresholds import BestThresholds, best_thresholds
 from terrazzo.labels.sentences import counted
 from terrazzo.models.bundle import load_bundle, save_bundle
 from terrazzo.models.compiled import check_compiler
+from terrazzo.models.int8 import Range
 from terrazzo.models.network import check_network
 from terrazzo.models.pretrained import check_pretrained
 from terrazzo.prediction.stream import Predictor
@@ -29,6 +30,7 @@ from terrazzo.training.confidence import validation_confidence
 from terrazzo.training.diverged import LossDivergedError
 from terrazzo.training.finders.rate import RangeTest
 from terrazzo.training.fit import LAST, Trainer, best_weights
+from terrazzo.training.int8 import MOST_WINDOWS, int8_ranges
 from terrazzo.training.means import choose_means
 from terrazzo.training.metrics import MetricsLog, Mirror
 from terrazzo.training.metrics_table import MetricsTable
@@ -151,8 +153,8 @@ def fit(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> 
 
 def keep(folder: RunFolder, lesson: Lesson, course: Course, context: Context) -> None:
     """Write the model folder: from now on the run has nothing to fit."""
-    thresholds = found_thresholds(course.trainer, lesson, context)
-    save_bundle(folder.model, course.trainer.network, card(lesson, course.scaling, context.recipe, thresholds))
+    thresholds, ranges = found_thresholds(course.trainer, lesson, context), found_ranges(course.trainer, lesson, context)
+    save_bundle(folder.model, course.trainer.network, card(lesson, course.scaling, context.recipe, thresholds, ranges))
 
 
 def found_thresholds(trainer: Trainer, lesson: Lesson, context: Context) -> dict[str, BestThresholds]:
@@ -161,6 +163,12 @@ def found_thresholds(trainer: Trainer, lesson: Lesson, context: Context) -> dict
         return {}
     with context.progress.task("thresholds", len(trainer.task.validation), "windows") as advance:
         return best_thresholds(validation_confidence(trainer, advance), lesson.legend.names)
+
+
+def found_ranges(trainer: Trainer, lesson: Lesson, context: Context) -> dict[str, Range]:
+    """By which ranges the network may be rounded to eight bits; none if its maps would suffer."""
+    with context.progress.task("rounding", 2 * MOST_WINDOWS, "windows") as advance:
+        return int8_ranges(trainer, rows_of(lesson.samples.part("train")), advance)
 
 
 def mirrors(folder: RunFolder, lesson: Lesson, recipe: Recipe) -> list[Mirror]:

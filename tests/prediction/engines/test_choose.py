@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from terrazzo.errors import ConflictError, EnvironmentFault
+from terrazzo.errors import ConflictError, EnvironmentFault, ModelError, RecipeError
+from terrazzo.models.network import Runtime
 from terrazzo.prediction import keeping
 from terrazzo.prediction.engines import choose, openvino_engine
 from terrazzo.prediction.engines.choose import Chooser
-from terrazzo.prediction.engines.forward import Means
+from terrazzo.prediction.engines.forward import EnginePrecision, Means
 from terrazzo.prediction.engines.probe import Tried, Work, fault_of, noise, tried
 from terrazzo.prediction.journal_folder import JOURNAL, journal_folder
 from terrazzo.prediction.maps import write_maps
@@ -27,14 +29,14 @@ Change = Callable[[Tensor], Tensor]
 
 
 class Fake:
-    """In OpenVINO's place: the network's own probabilities, changed, and as slow as asked for."""
+    """In OpenVINO's place: the network's own probabilities, changed."""
 
     device = torch.device("cpu")
     alone = True
 
-    def __init__(self, bundle: Any, change: Change, seconds: float) -> None:
-        self.means = Means(engine="openvino", device="cpu", precision="float32")
-        self._network, self._change, self._seconds = bundle.network, change, seconds
+    def __init__(self, bundle: Any, change: Change, precision: EnginePrecision = "float32") -> None:
+        self.means = Means(engine="openvino", device="cpu", precision=precision)
+        self._network, self._change = bundle.network, change
 
     def __call__(self, images: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -48,7 +50,7 @@ def chosen(make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., s
 
     def choice(work: Work = LARGE, change: Change = lambda shares: shares, seconds: float = 0.5, **options: Any) -> str:
         monkeypatch.setattr(openvino_engine, "is_installed", lambda: True)
-        monkeypatch.setattr(choose, "OpenVinoForward", lambda bundle, _precision, _streams: Fake(bundle, change, seconds))
+        monkeypatch.setattr(choose, "OpenVinoForward", lambda bundle, precision, _streams: Fake(bundle, change, precision))
 
         def timed(forward: Any, chip: Any) -> Any:
             found = tried(forward, chip)
@@ -77,7 +79,7 @@ def test_what_is_asked_for_is_not_tried(chosen: Callable[..., str]) -> None:
 def test_a_slower_engine_is_not_taken(chosen: Callable[..., str], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         assert chosen(seconds=1.5) == "torch"
-    assert "OpenVINO is not used: it takes 1.5 s a window, torch 1 s." in caplog.text
+    assert "OpenVINO in float32 is not used: it takes 1.5 s a window, torch on cpu in float32 1 s." in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -93,12 +95,12 @@ def test_an_engine_that_does_not_agree_is_not_taken(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         assert chosen(change=change) == "torch"
-    assert f"OpenVINO is not used: {reason}" in caplog.text
+    assert f"OpenVINO in float32 is not used: {reason}" in caplog.text
 
 
 def test_small_work_before_is_no_choice_for_large_work(make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino_engine, "is_installed", lambda: True)
-    monkeypatch.setattr(Chooser, "_quicker", lambda self, _plain, _work: Fake(make_bundle(), lambda shares: shares, 0))
+    monkeypatch.setattr(Chooser, "_quickest", lambda self, _plain, _rivals, _work: Fake(make_bundle(), lambda shares: shares))
     chooser = Chooser(make_bundle(), "cpu", PredictionOptions(precision="float32"))
     assert [chooser.engine_for(work).forwards[0].means.engine for work in (SMALL, LARGE, SMALL)] == ["torch", "openvino", "openvino"]
 
@@ -126,6 +128,92 @@ def test_bfloat16_that_does_not_do_for_a_model_gives_way_to_float32(
     with torch.no_grad():
         sure.network.head.bias.copy_(torch.tensor([0.0, 90.0, 0.0]))
     assert Chooser(sure, "cpu", PredictionOptions()).engine_for(SMALL).forwards[0].means.precision == "bfloat16"
+
+
+class TestInt8:
+    """Whole numbers of eight bits: where the model says that they do, the chip is quick in them, and a trial agrees."""
+
+    @pytest.fixture
+    def means(self, make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Means]:
+        """What is chosen where OpenVINO takes a half of torch's time in float32, and a share of it in int8."""
+        told = make_bundle()
+        told = replace(told, card=told.card.model_copy(update={"int8_ranges": {"encoder.0.3": (0.0, 1.0)}}))
+
+        def choice(
+            bundle: Any = told,
+            pixels: int = 2**30,
+            share: float = 0.25,
+            change: Change = lambda shares: shares,
+            *,
+            quick: bool = True,
+            **options: Any,
+        ) -> Means:
+            def made(bundle: Any, precision: EnginePrecision, _: int) -> Fake:
+                return Fake(bundle, change if precision == "int8" else lambda shares: shares, precision)
+
+            def timed(forward: Any, chip: Any) -> Any:
+                seconds = {"torch": 1.0, "openvino": 0.5}[forward.means.engine]
+                return Tried(
+                    probabilities=tried(forward, chip).probabilities, seconds=share if forward.means.precision == "int8" else seconds
+                )
+
+            monkeypatch.setattr(openvino_engine, "is_installed", lambda: True)
+            monkeypatch.setattr(choose, "OpenVinoForward", made)
+            monkeypatch.setattr(choose, "tried", timed)
+            monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx_vnni": quick})
+            work = Work(pixels=pixels, window=lambda: noise(2, 16, 16))
+            found: Means = Chooser(bundle, "cpu", PredictionOptions(**options)).engine_for(work).forwards[0].means
+            return found
+
+        return choice
+
+    def test_is_taken_for_large_work(self, means: Callable[..., Means]) -> None:
+        assert means() == Means(engine="openvino", device="cpu", precision="int8")
+        assert means(engine="openvino").precision == "int8"
+
+    @pytest.mark.parametrize(
+        "unlike",
+        [
+            {"pixels": choose.WORTH_ROUNDING_PX - 1},
+            {"quick": False},
+            {"share": 0.6},
+            {"change": lambda shares: shares.roll(1, 1)},
+            {"precision": "float32"},
+        ],
+        ids=["small", "no such chip", "slower", "other classes", "not asked for"],
+    )
+    def test_is_not_taken_where_it_does_not_do(self, means: Callable[..., Means], unlike: dict[str, Any]) -> None:
+        assert means(**unlike) == Means(engine="openvino", device="cpu", precision="float32")
+
+    def test_is_not_taken_where_the_model_does_not_tell_how(self, means: Callable[..., Means], make_bundle: Any) -> None:
+        assert means(make_bundle()).precision == "float32"
+
+    def test_is_not_openvinos_where_torch_is_asked_for(self, means: Callable[..., Means]) -> None:
+        assert means(engine="torch") == Means(engine="torch", device="cpu", precision="float32")
+
+    def test_is_taken_where_it_is_asked_for(self, means: Callable[..., Means]) -> None:
+        assert means(precision="int8", pixels=1000, share=9, quick=False).precision == "int8"
+
+    @pytest.mark.skipif(not openvino_engine.is_installed(), reason="OpenVINO is not installed")
+    def test_asked_of_a_model_that_does_not_tell_how(self, make_bundle: Any) -> None:
+        chooser = Chooser(make_bundle(), "cpu", PredictionOptions(precision="int8"))
+        with pytest.raises(ModelError, match=r"does not tell how to round to int8.*Set precision = auto\."):
+            chooser.engine_for(SMALL)
+
+    @pytest.mark.parametrize(
+        ("device", "options", "message"),
+        [
+            ("mps", {}, r"precision = int8 computes on the CPU, not on mps\. Use --device cpu or another precision\."),
+            ("cpu", {"engine": "torch"}, r"torch does not compute in int8\. Set engine = openvino"),
+            ("cpu", {"engine": "onnx"}, r"onnx computes in float32, not in int8\."),
+        ],
+    )
+    def test_asked_of_what_cannot(
+        self, make_bundle: Any, monkeypatch: pytest.MonkeyPatch, device: str, options: dict[str, Any], message: str
+    ) -> None:
+        monkeypatch.setattr(choose, "choose_runtime", lambda name, _: Runtime(device=torch.device(name), precision="float32"))
+        with pytest.raises(RecipeError, match=message):
+            Chooser(make_bundle(), device, PredictionOptions(precision="int8", **options))
 
 
 def test_rounding_may_move_a_probability_but_not_the_classes() -> None:
@@ -163,12 +251,12 @@ class TestGoingOn:
     ) -> None:
         image, bundle = write_tiff(100, 40), make_bundle()
         monkeypatch.setattr(choose, "WORTH_CONVERTING_PX", 1)
-        monkeypatch.setattr(Chooser, "_quicker", lambda self, _plain, _work: self._made("openvino", "float32"))
+        monkeypatch.setattr(Chooser, "_quickest", lambda self, _plain, _rivals, _work: self._made("openvino", "float32"))
         made_with = self._break_off(tmp_path / "out" / "a_predseg.tif", make_predictor(bundle), image)
         assert (made_with["engine"], made_with["device"], made_with["precision"]) == ("openvino", "cpu", "float32")
         whole = tmp_path / "whole" / "a_predseg.tif"
         write_maps({whole: make_predictor(bundle).open_job(image)}, make_predictor(bundle), Silent())
-        monkeypatch.setattr(Chooser, "_quicker", _never)
+        monkeypatch.setattr(Chooser, "_quickest", _never)
         predictor = make_predictor(bundle)
         write_maps({tmp_path / "out" / "a_predseg.tif": predictor.open_job(image)}, predictor, Silent())
         assert (tmp_path / "out" / "a_predseg.tif").read_bytes() == whole.read_bytes()

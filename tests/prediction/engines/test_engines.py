@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from terrazzo.errors import RecipeError
+from terrazzo.models.bundle import Bundle
+from terrazzo.models.int8 import measured_ranges, rounded
 from terrazzo.models.network import choose_runtime
 from terrazzo.prediction.engines import onnx_engine, openvino_engine
 from terrazzo.prediction.engines.engine import Engine, ReadWindow
@@ -82,6 +85,45 @@ def test_not_a_bit_depends_on_threads_or_on_how_many_are_computed_at_once(shared
         assert torch.get_num_threads() == threads
     for other in found[1:]:
         assert np.array_equal(other, found[0])
+
+
+@pytest.fixture(scope="module")
+def whole_numbers(make_bundle: Any) -> Bundle:
+    """A model that tells how to round."""
+    bundle: Bundle = make_bundle(filters=16)
+    with torch.inference_mode(), measured_ranges(bundle.network) as ranges:
+        bundle.network(torch.randn(4, 2, 33, 48, generator=torch.Generator().manual_seed(0)))
+    return replace(bundle, card=bundle.card.model_copy(update={"int8_ranges": ranges}))
+
+
+@pytest.mark.skipif(not openvino_engine.is_installed(), reason="OpenVINO is not installed")
+@pytest.mark.usefixtures("_threads")
+class TestInt8:
+    def test_probabilities_are_those_of_the_rounded_network(self, whole_numbers: Bundle) -> None:
+        images = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 2, 33, 48), np.float32))
+        with torch.inference_mode():
+            exact, expected = (
+                network(images).softmax(1)
+                for network in (whole_numbers.network, rounded(whole_numbers.network, whole_numbers.card.int8_ranges))
+            )
+        found = OpenVinoForward(whole_numbers, "int8", 2)(images)
+        assert 10 * float((found - expected).abs().mean()) < float((expected - exact).abs().mean())
+
+    def test_convolutions_are_in_whole_numbers(self, whole_numbers: Bundle) -> None:
+        forward = OpenVinoForward(whole_numbers, "int8", 1)
+        forward(torch.zeros(1, 2, 33, 48))
+        (compiled,) = forward._compiled.values()
+        kinds = [
+            operation.get_rt_info()["runtimePrecision"].astype(str)
+            for operation in compiled.get_runtime_model().get_ops()
+            if operation.get_rt_info()["layerType"].astype(str) in ("Convolution", "Deconvolution")
+        ]
+        in_whole_numbers = [kind for kind in kinds if kind in ("i8", "u8")]
+        assert len(in_whole_numbers) == len(whole_numbers.card.int8_ranges) == len(kinds) - 2
+
+    def test_not_a_bit_depends_on_threads(self, whole_numbers: Bundle) -> None:
+        first, *others = (mapped(Engine([OpenVinoForward(whole_numbers, "int8", threads)], threads), windows(7)) for threads in (1, 2, 3))
+        assert all(np.array_equal(first, other) for other in others)
 
 
 @pytest.mark.slow

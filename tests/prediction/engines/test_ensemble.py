@@ -85,7 +85,7 @@ class TestChoice:
         """An ensemble of a narrow and a wide network, of which OpenVINO is quicker for the wide one."""
         narrow, wide = make_bundle(), make_bundle(filters=6)
         monkeypatch.setattr(Chooser, "_possible", lambda _: ["openvino", "torch"])
-        monkeypatch.setattr(Chooser, "_quicker", lambda self, _, __: Says(0, "openvino") if self._bundle is wide else None)
+        monkeypatch.setattr(Chooser, "_quickest", lambda self, plain, _, __: Says(0, "openvino") if self._bundle is wide else plain)
         monkeypatch.setattr(Chooser, "_made", lambda _, name, __: Says(0, name))
         chooser = EnsembleChooser([narrow, wide], "cpu", PredictionOptions(precision="float32"))
 

@@ -2,18 +2,19 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from terrazzo.errors import ModelError, RecipeError
 from terrazzo.labels.sentences import counted
+from terrazzo.models import int8
 from terrazzo.models.bundle import Bundle
-from terrazzo.models.network import Precision, Runtime, choose_runtime
+from terrazzo.models.network import Runtime, choose_runtime
 from terrazzo.prediction.engines import onnx_engine, openvino_engine
 from terrazzo.prediction.engines.batch import quickest_batch
 from terrazzo.prediction.engines.engine import Engine
-from terrazzo.prediction.engines.forward import Forward
+from terrazzo.prediction.engines.forward import EnginePrecision, Forward
 from terrazzo.prediction.engines.onnx_engine import OnnxForward
 from terrazzo.prediction.engines.openvino_engine import OpenVinoForward
 from terrazzo.prediction.engines.probe import Tried, Work, fault_of, tried
@@ -24,6 +25,8 @@ from terrazzo.prediction.refine.views import views_of
 logger = logging.getLogger(__name__)
 WORTH_CONVERTING_PX = 2**24
 """Work of fewer pixels is done sooner than a network is converted and tried."""
+WORTH_ROUNDING_PX = 2**26
+"""Work of fewer is done sooner than one more network is converted and tried."""
 SMALL_WORKS_BATCH = 8
 """Windows a pass of an accelerator, where trying others takes longer than the work."""
 ON_CPU_ONLY = ("openvino", "onnx")
@@ -36,12 +39,19 @@ class Chooser:
         """Raises EnvironmentFault if the device is not there, RecipeError if the engine does not go with it or with the precision."""
         self._bundle = bundle
         self._options = options
-        on_cpu_only = options.engine in ON_CPU_ONLY
+        int8_asked = options.precision == "int8"
+        on_cpu_only = options.engine in ON_CPU_ONLY or int8_asked
         self._runtime = choose_runtime("cpu" if on_cpu_only and device == "auto" else device, options.precision)
         if on_cpu_only and self._runtime.device.type != "cpu":
-            raise RecipeError(f"engine = {options.engine} computes on the CPU, not on {device}. Use --device cpu or engine = torch.")
-        if options.engine == "onnx" and options.precision == "bfloat16":
-            raise RecipeError("engine = onnx computes in float32, not in bfloat16. Set precision = float32, or take another engine.")
+            asked = "precision = int8" if int8_asked else f"engine = {options.engine}"
+            other = "another precision" if int8_asked else "engine = torch"
+            raise RecipeError(f"{asked} computes on the CPU, not on {device}. Use --device cpu or {other}.")
+        if options.engine == "onnx" and options.precision in ("bfloat16", "int8"):
+            raise RecipeError(
+                f"engine = onnx computes in float32, not in {options.precision}. Set precision = float32, or take another engine."
+            )
+        if options.engine == "torch" and int8_asked:
+            raise RecipeError("engine = torch does not compute in int8. Set engine = openvino, or another precision.")
         self._threads = torch.get_num_threads()
         self._engine: Engine | None = None
         self._provisional = False
@@ -67,7 +77,7 @@ class Chooser:
 
     def _kept(self, kept: Mapping[str, object] | None) -> Forward | None:
         """What was chosen before; None if nothing was, if that is not there, or if the options ask for something else."""
-        precisions: dict[object, Precision] = {"float32": "float32", "bfloat16": "bfloat16"}
+        precisions: dict[object, EnginePrecision] = {"float32": "float32", "bfloat16": "bfloat16", "int8": "int8"}
         precision = precisions.get(kept.get("precision")) if kept else None
         if kept is None or precision is None or kept.get("device") != self._runtime.device.type:
             return None
@@ -82,17 +92,27 @@ class Chooser:
         """Engines that the options and the machine leave, best first."""
         if self._options.engine != "auto":
             return [self._options.engine]
+        if self._options.precision == "int8":
+            return ["openvino"]
         return ["openvino", "torch"] if self._runtime.device.type == "cpu" and openvino_engine.is_installed() else ["torch"]
 
     def _chosen(self, work: Work, *, large: bool) -> Forward:
-        best, *others = self._possible()
-        if not others or not large:
-            return self._precise((others or [best])[-1], work)
-        plain = self._precise("torch", work)
-        return self._quicker(plain, work) or plain
+        *others, usual = self._possible()
+        plain = self._precise(usual, work)
+        return self._quickest(plain, self._rivals(plain.means.precision, others, work), work) if large else plain
+
+    def _rivals(self, precision: EnginePrecision, others: Sequence[EngineName], work: Work) -> list[EnginePrecision]:
+        """Precisions in which OpenVINO may be faster than what is usual."""
+        rivals = [precision] if "openvino" in others else []
+        may_round = self._options.precision == "auto" and "openvino" in self._possible() and bool(self._bundle.card.int8_ranges)
+        if may_round and work.pixels >= WORTH_ROUNDING_PX and int8.is_quick(torch.cpu.get_capabilities()):
+            rivals.append("int8")
+        return rivals
 
     def _precise(self, name: EngineName, work: Work) -> Forward:
         """An engine in the precision that the options and the chip are for; in float32 where auto's bfloat16 does not do for the model."""
+        if self._options.precision == "int8":
+            return self._made(name, "int8")
         forward = self._made(name, self._runtime.precision)
         if self._options.precision != "auto" or forward.means.precision == "float32":
             return forward
@@ -103,29 +123,37 @@ class Chooser:
         logger.warning("Predicting in float32, for bfloat16 does not do for this model: %s.", fault)
         return self._made(name, "float32")
 
-    def _quicker(self, plain: Forward, work: Work) -> Forward | None:
-        """OpenVINO in torch's place, if it agrees and is faster."""
-        try:
-            other = OpenVinoForward(self._bundle, plain.means.precision, self._threads)
-            found = self._tried(other, work)
-        except ModelError as error:
-            logger.debug("%s", error)
-            return None
-        usual = self._tried(plain, work)
-        exact = usual if plain.means.precision == "float32" else self._tried(self._made("torch", "float32"), work)
-        fault = fault_of(found.probabilities, exact.probabilities, rounded=plain.means.precision != "float32")
-        if fault is None and found.seconds >= usual.seconds:
-            fault = f"it takes {found.seconds:.3g} s a window, torch {usual.seconds:.3g} s"
-        if fault is not None:
-            logger.debug("OpenVINO is not used: %s.", fault)
-            return None
-        return other
+    def _quickest(self, plain: Forward, rivals: Sequence[EnginePrecision], work: Work) -> Forward:
+        """What is usual, or OpenVINO in its place where that agrees and is faster."""
+        if not rivals:
+            return plain
+        best, usual = plain, self._tried(plain, work)
+        as_it_is = plain.means.engine == "torch" and plain.means.precision == "float32"
+        exact = usual if as_it_is else self._tried(self._made("torch", "float32"), work)
+        seconds = usual.seconds
+        for precision in rivals:
+            try:
+                other = OpenVinoForward(self._bundle, precision, self._threads)
+                found = self._tried(other, work)
+            except ModelError as error:
+                logger.debug("%s", error)
+                continue
+            fault = fault_of(found.probabilities, exact.probabilities, rounded=precision != "float32")
+            if fault is None and found.seconds >= seconds:
+                fault = f"it takes {found.seconds:.3g} s a window, {best.means} {seconds:.3g} s"
+            if fault is None:
+                best, seconds = other, found.seconds
+            else:
+                logger.debug("OpenVINO in %s is not used: %s.", precision, fault)
+        return best
 
-    def _made(self, name: EngineName, precision: Precision) -> Forward:
+    def _made(self, name: EngineName, precision: EnginePrecision) -> Forward:
         if name == "openvino":
             return OpenVinoForward(self._bundle, precision, self._threads)
         if name == "onnx":
             return OnnxForward(self._bundle)
+        if precision == "int8":
+            raise ModelError("torch does not compute in int8; OpenVINO does.")
         return TorchForward(self._bundle, Runtime(device=self._runtime.device, precision=precision))
 
     def _tried(self, forward: Forward, work: Work) -> Tried:

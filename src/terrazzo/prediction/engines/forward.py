@@ -1,13 +1,16 @@
 """What all engines have in common: images in, probabilities out."""
 
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from terrazzo.models.network import Precision
 from terrazzo.prediction.options import EngineName
+
+EnginePrecision = Precision | Literal["int8"]
+"""int8: convolutions in whole numbers of eight bits, the rest in float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +20,7 @@ class Means:
     engine: EngineName
     device: str
     """Type of the device: cpu, cuda, mps."""
-    precision: Precision
+    precision: EnginePrecision
 
     def facts(self) -> dict[str, str]:
         """As JSON has it."""

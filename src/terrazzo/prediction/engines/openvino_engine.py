@@ -12,10 +12,10 @@ from torch import Tensor
 
 from terrazzo.errors import EnvironmentFault, ModelError
 from terrazzo.models.bundle import Bundle
-from terrazzo.models.network import Precision
+from terrazzo.models.int8 import rounded
 from terrazzo.models.onnx import PACKAGES, onnx_graph
 from terrazzo.models.shortage import is_shortage
-from terrazzo.prediction.engines.forward import Means
+from terrazzo.prediction.engines.forward import EnginePrecision, Means
 
 if TYPE_CHECKING:
     import openvino
@@ -36,14 +36,22 @@ class OpenVinoForward:
     device = torch.device("cpu")
     alone = True
 
-    def __init__(self, bundle: Bundle, precision: Precision, streams: int) -> None:
-        """streams: windows that are computed at the same time. Raises EnvironmentFault if OpenVINO is not there."""
+    def __init__(self, bundle: Bundle, precision: EnginePrecision, streams: int) -> None:
+        """streams: windows that are computed at the same time.
+
+        Raises EnvironmentFault if OpenVINO is not there, ModelError if the model is for int8 and does not tell how.
+        """
         if not is_installed():
             raise EnvironmentFault(
                 "engine = openvino: OpenVINO is not installed here. Run: pip install terrazzo[openvino], or leave engine at auto."
             )
         self.means = Means(engine="openvino", device="cpu", precision=precision)
-        self._network = bundle.network
+        if precision == "int8" and not bundle.card.int8_ranges:
+            raise ModelError(
+                "this model does not tell how to round to int8: it was trained before that was measured, or its maps would suffer. "
+                "Set precision = auto."
+            )
+        self._network, self._ranges = bundle.network, bundle.card.int8_ranges if precision == "int8" else {}
         self._overlapping = bundle.legend.overlapping
         self._streams = streams
         self._compiled: dict[Shape4, openvino.CompiledModel] = {}
@@ -69,7 +77,8 @@ class OpenVinoForward:
             return self._compiled[shape]
 
     def _compile(self, shape: Shape4) -> "openvino.CompiledModel":
-        graph, core = onnx_graph(self._network, shape, overlapping=self._overlapping), _openvino().Core()
+        network = rounded(self._network, self._ranges) if self._ranges else self._network
+        graph, core = onnx_graph(network, shape, overlapping=self._overlapping), _openvino().Core()
         settings = {
             "NUM_STREAMS": self._streams,
             "INFERENCE_NUM_THREADS": self._streams,

@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from terrazzo.models.network import LEAST_AGREEMENT
 from terrazzo.prediction.engines.forward import Forward
 
-LEAST_AGREEMENT = 0.995
-"""Share of pixels whose class must be that of float32."""
 LARGEST_DIFFERENCE = 0.01
 """Of a probability, where both ways are in float32."""
 

@@ -28,6 +28,7 @@ class ModelFacts:
             "cell_size": list(card.cell_size) if card.cell_size is not None else None,
             "crs": card.crs,
             "thresholds": card.thresholds,
+            "int8": bool(card.int8_ranges),
             "versions": card.versions,
         }
 
@@ -48,6 +49,7 @@ class ModelFacts:
             ("input", f"{card.bands} bands, windows of {card.window[0]} x {card.window[1]} pixels{place}"),
             ("classes", ", ".join(self.bundle.legend.names)),
             *([("best thresholds", f"{best} (F1, by the validation part)")] if best else []),
+            *([("int8", f"{len(card.int8_ranges)} convolutions may be rounded, the maps stay the same")] if card.int8_ranges else []),
             ("made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())),
         ]
 
