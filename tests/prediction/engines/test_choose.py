@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from terrazzo.errors import ConflictError, EnvironmentFault, ModelError, RecipeError
+from terrazzo.models.bundle import Bundle
 from terrazzo.models.network import Runtime
 from terrazzo.prediction import keeping
 from terrazzo.prediction.engines import choose, openvino_engine
@@ -134,10 +135,14 @@ class TestInt8:
     """Whole numbers of eight bits: where the model says that they do, the chip is quick in them, and a trial agrees."""
 
     @pytest.fixture
-    def means(self, make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Means]:
+    def told(self, make_bundle: Any) -> Bundle:
+        """A model that tells how to round."""
+        bundle: Bundle = make_bundle()
+        return replace(bundle, card=bundle.card.model_copy(update={"int8_ranges": {"encoder.0.3": (0.0, 1.0)}}))
+
+    @pytest.fixture
+    def means(self, told: Bundle, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Means]:
         """What is chosen where OpenVINO takes a half of torch's time in float32, and a share of it in int8."""
-        told = make_bundle()
-        told = replace(told, card=told.card.model_copy(update={"int8_ranges": {"encoder.0.3": (0.0, 1.0)}}))
 
         def choice(
             bundle: Any = told,
@@ -167,8 +172,10 @@ class TestInt8:
 
         return choice
 
-    def test_is_taken_for_large_work(self, means: Callable[..., Means]) -> None:
-        assert means() == Means(engine="openvino", device="cpu", precision="int8")
+    def test_is_taken_for_large_work_and_said(self, means: Callable[..., Means], caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO):
+            assert means() == Means(engine="openvino", device="cpu", precision="int8")
+        assert "Predicting in int8, for on a window of the work its classes are those of float32" in caplog.text
         assert means(engine="openvino").precision == "int8"
 
     @pytest.mark.parametrize(
@@ -184,6 +191,15 @@ class TestInt8:
     )
     def test_is_not_taken_where_it_does_not_do(self, means: Callable[..., Means], unlike: dict[str, Any]) -> None:
         assert means(**unlike) == Means(engine="openvino", device="cpu", precision="float32")
+
+    def test_is_tried_once_work_is_large_enough(self, means: Callable[..., Means], told: Bundle) -> None:
+        """A choice for smaller work, for which only converting is worth while, is none for larger."""
+        means()
+        chooser = Chooser(told, "cpu", PredictionOptions())
+        sizes = [1000, 2**25, 2**25, 2**26, 1000, 2**26]
+        found = [chooser.engine_for(Work(pixels=pixels, window=lambda: noise(2, 16, 16))) for pixels in sizes]
+        assert [engine.forwards[0].means.precision for engine in found] == ["float32"] * 3 + ["int8"] * 3
+        assert len({id(engine) for engine in found}) == 3
 
     def test_is_not_taken_where_the_model_does_not_tell_how(self, means: Callable[..., Means], make_bundle: Any) -> None:
         assert means(make_bundle()).precision == "float32"

@@ -33,7 +33,7 @@ ON_CPU_ONLY = ("openvino", "onnx")
 
 
 class Chooser:
-    """Chooses once for a model, and keeps to it; only work that was too small to try anything on is no choice for larger work."""
+    """Chooses once for a model, and keeps to it; only work that was too small to try something on is no choice for larger work."""
 
     def __init__(self, bundle: Bundle, device: str, options: PredictionOptions) -> None:
         """Raises EnvironmentFault if the device is not there, RecipeError if the engine does not go with it or with the precision."""
@@ -54,7 +54,8 @@ class Chooser:
             raise RecipeError("engine = torch does not compute in int8. Set engine = openvino, or another precision.")
         self._threads = torch.get_num_threads()
         self._engine: Engine | None = None
-        self._provisional = False
+        self._tried_for = 0
+        """The pixels that work needs for all that was tried."""
 
     @property
     def device(self) -> torch.device:
@@ -68,12 +69,22 @@ class Chooser:
         Raises EnvironmentFault or ModelError if the engine asked for is not there, or cannot take the network.
         """
         large = work.pixels >= WORTH_CONVERTING_PX
-        if self._engine is None or (self._provisional and large):
+        worth = max((least for least in self._worth_trying() if work.pixels >= least), default=0)
+        if self._engine is None or worth > self._tried_for:
             forward = self._kept(kept) or self._chosen(work, large=large)
             self._engine = Engine([forward], self._batch_size(forward, work, kept, large=large), views_of(self._options))
-            self._provisional = not large
+            self._tried_for = worth
             logger.debug("Predicting with %s, %s at once.", forward.means, counted(self._engine.batch_size, "window"))
         return self._engine
+
+    def _worth_trying(self) -> list[int]:
+        """Sizes of work, in pixels of windows, from which on more is tried."""
+        return [WORTH_CONVERTING_PX, *([WORTH_ROUNDING_PX] if self._may_round() else [])]
+
+    def _may_round(self) -> bool:
+        """Whether int8 is a way to compute that may be the quickest."""
+        told = self._options.precision == "auto" and bool(self._bundle.card.int8_ranges)
+        return told and "openvino" in self._possible() and int8.is_quick(torch.cpu.get_capabilities())
 
     def _kept(self, kept: Mapping[str, object] | None) -> Forward | None:
         """What was chosen before; None if nothing was, if that is not there, or if the options ask for something else."""
@@ -103,9 +114,8 @@ class Chooser:
 
     def _rivals(self, precision: EnginePrecision, others: Sequence[EngineName], work: Work) -> list[EnginePrecision]:
         """Precisions in which OpenVINO may be faster than what is usual."""
-        rivals = [precision] if "openvino" in others else []
-        may_round = self._options.precision == "auto" and "openvino" in self._possible() and bool(self._bundle.card.int8_ranges)
-        if may_round and work.pixels >= WORTH_ROUNDING_PX and int8.is_quick(torch.cpu.get_capabilities()):
+        rivals: list[EnginePrecision] = [precision] if "openvino" in others else []
+        if work.pixels >= WORTH_ROUNDING_PX and self._may_round():
             rivals.append("int8")
         return rivals
 
@@ -145,6 +155,10 @@ class Chooser:
                 best, seconds = other, found.seconds
             else:
                 logger.debug("OpenVINO in %s is not used: %s.", precision, fault)
+        if best.means.precision == "int8":
+            logger.info(
+                "Predicting in int8, for on a window of the work its classes are those of float32; precision = bfloat16 keeps it out."
+            )
         return best
 
     def _made(self, name: EngineName, precision: EnginePrecision) -> Forward:
