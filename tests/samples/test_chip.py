@@ -130,7 +130,7 @@ def test_image_and_labels_are_moved_together(seed: int, side: tuple[int, int]) -
     """The image is its labels; wherever it is not blended of several classes, it is them still."""
     rng = np.random.default_rng(seed)
     labels = np.kron(rng.integers(0, 3, (5, 6)), np.ones((5, 5))).astype(np.uint8)[: side[0], : side[1]]
-    options = AugmentOptions(rotate_deg=180, zoom=0.3, shift=0.2, shear_deg=10, crop_pad=0.1)
+    options = AugmentOptions(probability=1, rotate_deg=180, zoom=0.3, shift=0.2, shear_deg=10, crop_pad=0.1)
     augmentation = draw_augmentation(options, rng, side, 1)
     block = pixels(labels[np.newaxis] * 80)
     chip, moved = to_chip(block, plain_scaling(block), side, augmentation)[0], to_labels(labels, side, augmentation)

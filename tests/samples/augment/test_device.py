@@ -19,7 +19,17 @@ from terrazzo.samples.options import AugmentOptions
 from terrazzo.samples.scaling import Scaling, measure
 
 EVERYTHING = AugmentOptions(
-    rotate_deg=180, zoom=0.3, shift=0.2, shear_deg=10, crop_pad=0.1, brightness=0.5, band_shift=0.3, contrast=0.4, gamma=0.3, blur_px=1.5
+    probability=1,
+    rotate_deg=180,
+    zoom=0.3,
+    shift=0.2,
+    shear_deg=10,
+    crop_pad=0.1,
+    brightness=0.5,
+    band_shift=0.3,
+    contrast=0.4,
+    gamma=0.3,
+    blur_px=1.5,
 )
 
 

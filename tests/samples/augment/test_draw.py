@@ -11,6 +11,7 @@ from terrazzo.samples.options import AugmentOptions
 
 SQUARE = (16, 16)
 EVERYTHING = AugmentOptions(
+    probability=1,
     rotate_deg=30,
     zoom=0.5,
     shift=0.1,
@@ -37,10 +38,12 @@ def test_the_same_generator_draws_the_same() -> None:
 
 
 def test_one_option_does_not_reshuffle_another() -> None:
-    plain, everything = (draw_augmentation(options, np.random.default_rng(3), SQUARE, 3) for options in (AugmentOptions(), EVERYTHING))
+    plain, everything = (
+        draw_augmentation(options, np.random.default_rng(3), SQUARE, 3) for options in (AugmentOptions(probability=1), EVERYTHING)
+    )
     moves = [(one.placement.mirror_x, one.placement.mirror_y, one.placement.quarter_turns) for one in (plain, everything)]
     assert moves[0] == moves[1]
-    brighter = draw_augmentation(AugmentOptions(brightness=0.5), np.random.default_rng(3), SQUARE, 3)
+    brighter = draw_augmentation(AugmentOptions(probability=1, brightness=0.5), np.random.default_rng(3), SQUARE, 3)
     assert brighter.shading.brightness == everything.shading.brightness != 0
     assert brighter.shading.noise_seed == everything.shading.noise_seed
 
@@ -68,7 +71,7 @@ def test_draws_stay_in_their_bounds_and_use_them() -> None:
 
 def test_oblong_windows_are_never_turned_by_quarters() -> None:
     rng = np.random.default_rng(0)
-    assert {draw_augmentation(AugmentOptions(), rng, (416, 608), 3).placement.quarter_turns for _ in range(50)} == {0}
+    assert {draw_augmentation(AugmentOptions(probability=1), rng, (416, 608), 3).placement.quarter_turns for _ in range(50)} == {0}
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
@@ -78,7 +81,7 @@ def test_a_share_of_the_samples_is_augmented(probability: float) -> None:
 
 
 def test_a_band_is_dropped_in_a_share_of_the_samples_but_never_the_only_one() -> None:
-    options = AugmentOptions(band_drop=0.4)
+    options = AugmentOptions(probability=1, band_drop=0.4)
     dropped = [one.shading.dropped for one in drawn(options)]
     assert sum(band is not None for band in dropped) / 400 == pytest.approx(0.4, abs=0.08)
     assert set(dropped) == {None, 0, 1, 2}
@@ -88,7 +91,10 @@ def test_a_band_is_dropped_in_a_share_of_the_samples_but_never_the_only_one() ->
 @pytest.mark.parametrize(
     ("title", "expected"),
     [
-        ("# rotation 180 degrees", {"rotate_deg": 180, "shift": 0.1, "zoom": 0.2, "fill": "reflect", "hflip": True, "vflip": True}),
+        (
+            "# rotation 180 degrees",
+            {"probability": 1, "rotate_deg": 180, "shift": 0.1, "zoom": 0.2, "fill": "reflect", "hflip": True, "vflip": True},
+        ),
         ("# flips, crop and pad", {"crop_pad": 0.1, "zoom": 0.1, "shift": 0.1, "rotate_deg": 30, "probability": 0.5}),
     ],
 )

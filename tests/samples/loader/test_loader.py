@@ -36,7 +36,7 @@ Prepare = Callable[..., Preparation]
 @pytest.fixture
 def lively(prepare: Prepare) -> Preparation:
     """Everything drawn: jitter, warp and noise."""
-    return prepare(augment=AugmentOptions(rotate_deg=20, noise=0.1), rule="jitter")
+    return prepare(augment=AugmentOptions(probability=1, rotate_deg=20, noise=0.1), rule="jitter")
 
 
 def make(preparation: Preparation, size: int = 5, workers: int = 2, **options: Any) -> Loader:

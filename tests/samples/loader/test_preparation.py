@@ -68,7 +68,9 @@ def test_a_scene_smaller_than_the_window_is_padded_with_ignored_pixels(prepare: 
 
 
 @pytest.mark.parametrize(
-    "options", [AugmentOptions(), AugmentOptions(rotate_deg=30, zoom=0.3, shift=0.2, shear_deg=10), STILL], ids=["exact", "warped", "still"]
+    "options",
+    [AugmentOptions(probability=1), AugmentOptions(probability=1, rotate_deg=30, zoom=0.3, shift=0.2, shear_deg=10), STILL],
+    ids=["exact", "warped", "still"],
 )
 def test_image_and_labels_are_moved_and_jittered_together(prepare: Prepare, samples: list[Sample], options: AugmentOptions) -> None:
     """The second band is the label: wherever it is not blended of several classes, it is the label still."""
@@ -82,7 +84,7 @@ def test_image_and_labels_are_moved_and_jittered_together(prepare: Prepare, samp
 
 
 def test_a_chip_is_a_function_of_seed_epoch_sample_and_repeat(prepare: Prepare, samples: list[Sample]) -> None:
-    preparation = prepare(augment=AugmentOptions(rotate_deg=20, noise=0.1), rule="jitter")
+    preparation = prepare(augment=AugmentOptions(probability=1, rotate_deg=20, noise=0.1), rule="jitter")
     first, second = samples[5:7]
     once, again = shown(preparation, first, 2), shown(preparation, first, 2)
     assert np.array_equal(once.image, again.image)
@@ -114,7 +116,7 @@ def test_without_jitter_windows_stay(prepare: Prepare, samples: list[Sample]) ->
 
 def test_golden_chip(prepare: Prepare) -> None:
     """The draws of (seed 7, epoch 1, sample 2): if they change, runs of old recipes can no longer be repeated."""
-    preparation = prepare(augment=AugmentOptions(), rule="jitter")
+    preparation = prepare(augment=AugmentOptions(probability=1), rule="jitter")
     sample = Sample(id=2, scene="a", window=Window(col_off=20, row_off=12, width=16, height=16))
     image = shown(preparation, sample, 1).image
     assert [int(value) for value in image[0, [0, 0, -1, -1], [0, -1, 0, -1]]] == [1705, 865, 1720, 880]
