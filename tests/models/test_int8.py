@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from terrazzo.errors import ModelError
-from terrazzo.models.int8 import Range, is_quick, measured_ranges, rounded
+from terrazzo.models.int8 import Range, is_supported, measured_ranges, rounded
 from terrazzo.models.network import build_network
 from terrazzo.models.options import ModelOptions
 
@@ -140,7 +140,7 @@ def test_ranges_that_cannot_be_are_a_damaged_model(ranges: dict[str, Range]) -> 
 
 
 @pytest.mark.parametrize(
-    ("flags", "quick"), [({}, False), ({"avx2": True, "avx512_f": True}, False), ({"avx_vnni": True}, True), ({"amx_int8": True}, True)]
+    ("flags", "supported"), [({}, False), ({"avx2": True, "avx512_f": True}, False), ({"avx_vnni": True}, True), ({"amx_int8": True}, True)]
 )
-def test_processors_that_are_quick_say_so(flags: dict[str, bool], *, quick: bool) -> None:
-    assert is_quick(flags) is quick
+def test_processors_that_compute_so_say_it(flags: dict[str, bool], *, supported: bool) -> None:
+    assert is_supported(flags) is supported

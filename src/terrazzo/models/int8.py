@@ -23,12 +23,13 @@ LEVELS = 256
 LARGEST_WEIGHT = 127
 LEAST_SPAN = 1e-6
 """Of a range or of weights that are all 0."""
-QUICK_FLAGS = ("avx512_vnni", "avx_vnni", "amx_int8")
+FLAGS = ("avx512_vnni", "avx_vnni", "amx_int8")
+"""Of processors that add up products of bytes in 32 bits. Others add two in 16, which may overflow: maps would be wrong."""
 
 
-def is_quick(flags: Mapping[str, Any]) -> bool:
-    """Whether a processor multiplies whole numbers of eight bits faster than others, from what torch.cpu.get_capabilities gives."""
-    return any(flags.get(name) for name in QUICK_FLAGS)
+def is_supported(flags: Mapping[str, Any]) -> bool:
+    """Whether a processor computes in whole numbers of eight bits, exactly and faster than in others, by torch.cpu.get_capabilities."""
+    return any(flags.get(name) for name in FLAGS)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ class DrawOptions(Options):
 
 
 class AugmentOptions(Options):
-    probability: float = Field(0.5, ge=0, le=1, description="Share of the samples that are augmented; the others are shown as they are.")
+    probability: float = Field(0.25, ge=0, le=1, description="Share of the samples that are augmented; the others are shown as they are.")
     hflip: bool = Field(True, description="Mirror left and right, every second time.")
     vflip: bool = Field(True, description="Mirror top and bottom, every second time.")
     quarter_turns: bool = Field(True, description="Turn by 0, 90, 180 or 270 degrees (square windows only).")

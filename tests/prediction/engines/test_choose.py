@@ -150,7 +150,7 @@ class TestInt8:
             share: float = 0.25,
             change: Change = lambda shares: shares,
             *,
-            quick: bool = True,
+            chip: bool = True,
             **options: Any,
         ) -> Means:
             def made(bundle: Any, precision: EnginePrecision, _: int) -> Fake:
@@ -165,7 +165,7 @@ class TestInt8:
             monkeypatch.setattr(openvino_engine, "is_installed", lambda: True)
             monkeypatch.setattr(choose, "OpenVinoForward", made)
             monkeypatch.setattr(choose, "tried", timed)
-            monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx_vnni": quick})
+            monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx_vnni": chip})
             work = Work(pixels=pixels, window=lambda: noise(2, 16, 16))
             found: Means = Chooser(bundle, "cpu", PredictionOptions(**options)).engine_for(work).forwards[0].means
             return found
@@ -182,7 +182,7 @@ class TestInt8:
         "unlike",
         [
             {"pixels": choose.WORTH_ROUNDING_PX - 1},
-            {"quick": False},
+            {"chip": False},
             {"share": 0.6},
             {"change": lambda shares: shares.roll(1, 1)},
             {"precision": "float32"},
@@ -208,10 +208,11 @@ class TestInt8:
         assert means(engine="torch") == Means(engine="torch", device="cpu", precision="float32")
 
     def test_is_taken_where_it_is_asked_for(self, means: Callable[..., Means]) -> None:
-        assert means(precision="int8", pixels=1000, share=9, quick=False).precision == "int8"
+        assert means(precision="int8", pixels=1000, share=9).precision == "int8"
 
     @pytest.mark.skipif(not openvino_engine.is_installed(), reason="OpenVINO is not installed")
-    def test_asked_of_a_model_that_does_not_tell_how(self, make_bundle: Any) -> None:
+    def test_asked_of_a_model_that_does_not_tell_how(self, make_bundle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx_vnni": True})
         chooser = Chooser(make_bundle(), "cpu", PredictionOptions(precision="int8"))
         with pytest.raises(ModelError, match=r"does not tell how to round to int8.*Set precision = auto\."):
             chooser.engine_for(SMALL)
@@ -230,6 +231,20 @@ class TestInt8:
         monkeypatch.setattr(choose, "choose_runtime", lambda name, _: Runtime(device=torch.device(name), precision="float32"))
         with pytest.raises(RecipeError, match=message):
             Chooser(make_bundle(), device, PredictionOptions(precision="int8", **options))
+
+    def test_asked_of_a_chip_whose_sums_overflow(self, told: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx2": True})
+        with pytest.raises(EnvironmentFault, match=r"int8 needs a processor with VNNI or AMX.*Set precision = auto\."):
+            Chooser(told, "cpu", PredictionOptions(precision="int8"))
+
+    @pytest.mark.parametrize(("chip", "precision"), [(True, "int8"), (False, "float32")])
+    def test_a_map_begun_in_it_goes_on_in_it_where_the_chip_can(
+        self, told: Bundle, means: Callable[..., Means], monkeypatch: pytest.MonkeyPatch, *, chip: bool, precision: str
+    ) -> None:
+        means()
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx_vnni": chip})
+        kept = {"engine": "openvino", "device": "cpu", "precision": "int8"}
+        assert Chooser(told, "cpu", PredictionOptions()).engine_for(SMALL, kept).forwards[0].means.precision == precision
 
 
 def test_rounding_may_move_a_probability_but_not_the_classes() -> None:

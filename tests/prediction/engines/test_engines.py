@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from terrazzo.errors import RecipeError
 from terrazzo.models.bundle import Bundle
-from terrazzo.models.int8 import measured_ranges, rounded
+from terrazzo.models.int8 import is_supported, measured_ranges, rounded
 from terrazzo.models.network import choose_runtime
 from terrazzo.prediction.engines import onnx_engine, openvino_engine
 from terrazzo.prediction.engines.engine import Engine, ReadWindow
@@ -99,6 +99,7 @@ def whole_numbers(make_bundle: Any) -> Bundle:
 @pytest.mark.skipif(not openvino_engine.is_installed(), reason="OpenVINO is not installed")
 @pytest.mark.usefixtures("_threads")
 class TestInt8:
+    @pytest.mark.skipif(not is_supported(torch.cpu.get_capabilities()), reason="the processor's sums of eight bits may overflow")
     def test_probabilities_are_those_of_the_rounded_network(self, whole_numbers: Bundle) -> None:
         images = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 2, 33, 48), np.float32))
         with torch.inference_mode():

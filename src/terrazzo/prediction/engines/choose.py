@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from terrazzo.errors import ModelError, RecipeError
+from terrazzo.errors import EnvironmentFault, ModelError, RecipeError
 from terrazzo.labels.sentences import counted
 from terrazzo.models import int8
 from terrazzo.models.bundle import Bundle
@@ -36,7 +36,7 @@ class Chooser:
     """Chooses once for a model, and keeps to it; only work that was too small to try something on is no choice for larger work."""
 
     def __init__(self, bundle: Bundle, device: str, options: PredictionOptions) -> None:
-        """Raises EnvironmentFault if the device is not there, RecipeError if the engine does not go with it or with the precision."""
+        """Raises EnvironmentFault if the device is not there or cannot compute so, RecipeError if engine, precision and it do not fit."""
         self._bundle = bundle
         self._options = options
         int8_asked = options.precision == "int8"
@@ -52,6 +52,11 @@ class Chooser:
             )
         if options.engine == "torch" and int8_asked:
             raise RecipeError("engine = torch does not compute in int8. Set engine = openvino, or another precision.")
+        if int8_asked and not _chip_has_int8():
+            raise EnvironmentFault(
+                "precision = int8 needs a processor with VNNI or AMX: on this one its sums may overflow, and maps be wrong. "
+                "Set precision = auto."
+            )
         self._threads = torch.get_num_threads()
         self._engine: Engine | None = None
         self._tried_for = 0
@@ -84,7 +89,7 @@ class Chooser:
     def _may_round(self) -> bool:
         """Whether int8 is a way to compute that may be the quickest."""
         told = self._options.precision == "auto" and bool(self._bundle.card.int8_ranges)
-        return told and "openvino" in self._possible() and int8.is_quick(torch.cpu.get_capabilities())
+        return told and "openvino" in self._possible() and _chip_has_int8()
 
     def _kept(self, kept: Mapping[str, object] | None) -> Forward | None:
         """What was chosen before; None if nothing was, if that is not there, or if the options ask for something else."""
@@ -92,7 +97,7 @@ class Chooser:
         precision = precisions.get(kept.get("precision")) if kept else None
         if kept is None or precision is None or kept.get("device") != self._runtime.device.type:
             return None
-        if self._options.precision not in ("auto", precision):
+        if self._options.precision not in ("auto", precision) or (precision == "int8" and not _chip_has_int8()):
             return None
         return next(
             (self._made(name, precision) for name in self._possible() if name == kept.get("engine")),
@@ -157,7 +162,7 @@ class Chooser:
                 logger.debug("OpenVINO in %s is not used: %s.", precision, fault)
         if best.means.precision == "int8":
             logger.info(
-                "Predicting in int8, for on a window of the work its classes are those of float32; precision = bfloat16 keeps it out."
+                "Predicting in int8, for on a window of the work its classes are those of float32; any precision but auto keeps it out."
             )
         return best
 
@@ -197,6 +202,10 @@ def batch_before_trial(options: PredictionOptions, device: torch.device, threads
         threads = threads or torch.get_num_threads()
         return threads if options.batch_size == "auto" else min(options.batch_size, threads)
     return SMALL_WORKS_BATCH if options.batch_size == "auto" else options.batch_size
+
+
+def _chip_has_int8() -> bool:
+    return int8.is_supported(torch.cpu.get_capabilities())
 
 
 def installed_engines() -> list[str]:
