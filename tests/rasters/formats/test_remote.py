@@ -24,7 +24,6 @@ CORNER = Window(col_off=700, row_off=600, width=40, height=30)
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "STALLED_S", 1)
     monkeypatch.setattr(remote, "RETRIES", 0)
     monkeypatch.setattr(remote, "READ_AGAIN_S", (0.01, 0.01))
 
@@ -113,6 +112,7 @@ def test_connections_that_are_always_cut(web: Any, tiff: bytes) -> None:
 
 
 def test_a_server_that_hangs(web: Any, tiff: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "STALLED_S", 1)
     monkeypatch.setattr(remote, "READ_AGAIN_S", ())
     assert "hung.tif cannot be read: the server does not answer" in refusal(web.add("/hung.tif", tiff, silent=True))
 
